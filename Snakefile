@@ -1,0 +1,28 @@
+# From GEO series to verdicts on neuroimmune gene sets in autoimmune hemolytic anemia.
+#
+# Data flow one way: fetch, curate, express, score, contrast, synthesise, report.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "rules/common.smk"
+include: "rules/geo.smk"
+include: "rules/curate.smk"
+include: "rules/bulk.smk"
+include: "rules/score.smk"
+include: "rules/contrast.smk"
+include: "rules/synthesis.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.give_verdicts.output.verdicts,
+        rules.write_report.output.index,
+
+
+rule fetch:
+    input:
+        DOWNLOADS,

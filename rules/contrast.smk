@@ -1,0 +1,40 @@
+"""
+Compare two groups of a study: effect, interval and tests of every set and gene.
+
+needs: results/<study>/scored_profiles.h5ad and the tables of the score stage
+makes: results/<study>/contrasts/<contrast>.{sets,genes,subjects}.tsv and .design.json
+"""
+
+
+rule test_contrast:
+    input:
+        profiles=rules.score_sets.output.profiles,
+        mapping=rules.score_sets.output.mapping,
+        detectability=rules.score_sets.output.detectability,
+        controls=rules.score_sets.output.controls,
+        sets=rules.prepare_panels.output.sets,
+        members=rules.prepare_panels.output.members,
+    output:
+        sets="results/{study}/contrasts/{contrast}.sets.tsv",
+        genes="results/{study}/contrasts/{contrast}.genes.tsv",
+        subjects="results/{study}/contrasts/{contrast}.subjects.tsv",
+        design="results/{study}/contrasts/{contrast}.design.json",
+    log:
+        "results/logs/test_contrast/{study}/{contrast}.log",
+    benchmark:
+        "results/benchmarks/test_contrast/{study}/{contrast}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * (1000 + 10 * int(input.size_mb)),
+        runtime=lambda w, attempt: 20 * attempt,
+    params:
+        contrast=lambda w: STUDIES[w.study]["record"]["contrasts"][w.contrast],
+        tissue=lambda w: STUDIES[w.study]["record"]["tissue"],
+        settings=RUN["contrast_settings"],
+        code=code_of("test_contrast.py"),
+    message:
+        "Testing {wildcards.contrast} in {wildcards.study}"
+    script:
+        "../scripts/test_contrast.py"

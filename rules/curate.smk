@@ -1,0 +1,33 @@
+"""
+Bring GEO's sample record and the study's own rules into one table.
+
+needs: the series matrix, config/studies/<study>/
+makes: results/<study>/samples.tsv
+"""
+
+
+localrules:
+    curate_samples,
+
+
+rule curate_samples:
+    input:
+        matrix=lambda w: STUDIES[w.study]["paths"]["matrix"],
+    output:
+        samples="results/{study}/samples.tsv",
+    log:
+        "results/logs/curate_samples/{study}.log",
+    benchmark:
+        "results/benchmarks/curate_samples/{study}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        study=lambda w: STUDIES[w.study]["record"],
+        code=code_of("curate_samples.py"),
+    message:
+        "Curating the samples of {wildcards.study}"
+    script:
+        "../scripts/curate_samples.py"

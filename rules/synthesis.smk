@@ -1,0 +1,34 @@
+"""
+Bring all contrasts together: multiple testing within families, and the verdicts.
+
+needs: results/<study>/contrasts/*.sets.tsv and *.design.json
+makes: results/synthesis/verdicts.tsv
+"""
+
+
+localrules:
+    give_verdicts,
+
+
+rule give_verdicts:
+    input:
+        sets=RUN["sets_tables"],
+        designs=RUN["designs"],
+    output:
+        verdicts="results/synthesis/verdicts.tsv",
+    log:
+        "results/logs/give_verdicts.log",
+    benchmark:
+        "results/benchmarks/give_verdicts.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        settings={**config["verdict"], "margin_fold": config["contrast"]["margin_fold"]},
+        code=code_of("give_verdicts.py"),
+    message:
+        "Giving verdicts"
+    script:
+        "../scripts/give_verdicts.py"

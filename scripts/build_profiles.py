@@ -1,0 +1,33 @@
+"""Turn a study's intensities or counts into log2 expression profiles."""
+
+from neuroimmune.workflow import job
+
+with job(snakemake):
+    from neuroimmune.expression import profiles
+    from neuroimmune.files import read_table, write_json, write_table
+    from neuroimmune.genes import globin_ids
+    from neuroimmune.geo.matrix import read_matrix
+    from neuroimmune.geo.platform import read_annotation
+    from neuroimmune.geo.tables import read_counts
+
+    samples = read_table(snakemake.input.samples)
+    source = snakemake.params.source
+    if source["kind"] == "series_matrix":
+        series, _, table = read_matrix(snakemake.input.matrix)
+        annotation = read_annotation(snakemake.input.annotation)
+        built = profiles.from_arrays(
+            samples, series, table, annotation, source.get("scale", "auto"), snakemake.input.matrix
+        )
+    else:
+        members = read_table(snakemake.input.members)
+        genes = read_table(snakemake.input.genes)
+        built = profiles.from_counts(
+            samples,
+            read_counts(snakemake.input.counts),
+            snakemake.input.counts,
+            lambda ids: globin_ids(members, genes, snakemake.params.organism, ids),
+        )
+    data, attrition, summary = built
+    profiles.write_profiles(snakemake.output.profiles, data)
+    write_table(snakemake.output.attrition, attrition)
+    write_json(snakemake.output.summary, summary)

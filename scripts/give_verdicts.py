@@ -1,0 +1,11 @@
+"""Correct for multiple testing and give every set its verdict."""
+
+from neuroimmune.workflow import job
+
+with job(snakemake):
+    from neuroimmune.files import read_json, write_table
+    from neuroimmune.verdict import give_verdicts, read_sets
+
+    designs = [entry for path in snakemake.input.designs for entry in read_json(path)]
+    table = give_verdicts(read_sets(snakemake.input.sets), designs, snakemake.params.settings)
+    write_table(snakemake.output.verdicts, table)

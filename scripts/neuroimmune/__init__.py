@@ -1,0 +1,1 @@
+"""Neuroimmune gene sets in AIHA transcriptomes: the library behind the workflow."""

@@ -1,0 +1,381 @@
+"""One contrast of one study: who is compared, what confounds it, and every set's numbers."""
+
+from zlib import crc32
+
+from .stats import effect, linear, nulls, power, settest
+from .studies import QUESTION_FACTOR
+
+# Factors whose complete separation between the groups makes a contrast confounded.
+FACTORS = ("treatment", "batch", "tissue", "fraction", "sex")
+
+SET_COLUMNS = (
+    "study",
+    "contrast",
+    "question",
+    "tissue",
+    "stratum",
+    "set_id",
+    "axis",
+    "family",
+    "n_genes",
+    "n_mapped",
+    "n_measurable",
+    "fraction_measurable",
+    "set_count",
+    "measurable_genes",
+    "n_case",
+    "n_reference",
+    "log2_fold_change",
+    "ci_low",
+    "ci_high",
+    "ci90_low",
+    "ci90_high",
+    "standard_error",
+    "df",
+    "t",
+    "p",
+    "permutation_p",
+    "permutation_floor",
+    "permutation_labelings",
+    "hedges_g",
+    "g_ci_low",
+    "g_ci_high",
+    "g_variance",
+    "g_kind",
+    "equivalence_p",
+    "achieved_margin",
+    "detectable_effect",
+    "random_set_percentile",
+)
+
+
+def run_contrast(study, name, contrast, tissue, tables, settings):
+    """All results of one contrast: dict of DataFrames 'sets', 'genes', 'subjects' and the list
+
+    'designs' (one report a stratum, see `design_of`). tables: dict with 'profiles' (AnnData
+    with obsm 'scores'), 'sets', 'members', 'mapping', 'detectability', 'controls'; settings:
+    the config's `contrast` block with min_fraction, min_count and min_subjects.
+    """
+    import pandas as pd
+
+    parts = {"sets": [], "genes": [], "subjects": []}
+    designs = []
+    profiles = tables["profiles"]
+    for stratum in sorted(set(profiles.obs["stratum"])):
+        part = {key: _of_stratum(table, stratum) for key, table in tables.items()}
+        obs = part["profiles"].obs.astype({"subject": str, "group": str})
+        kept, design, report = design_of(obs, contrast, settings)
+        key = {"study": study, "contrast": name, "stratum": stratum}
+        sets = compare_sets(part, kept, design, contrast, settings, "/".join(key.values()))
+        sets = sets.assign(**key, question=contrast["question"], tissue=tissue)
+        parts["sets"].append(sets.reindex(columns=list(SET_COLUMNS)))
+        mapping = tables["mapping"]
+        genes, report["genes_left_out"] = pd.DataFrame(columns=["symbol"]), None
+        if design is not None:
+            globins = part["profiles"].uns.get("globins", [])
+            chosen = part["profiles"][kept.index]
+            genes, report["genes_left_out"] = gene_table(
+                chosen, mapping, design, settings["min_count"], globins
+            )
+        genes = genes.rename_axis("data_id").reset_index()
+        genes.insert(0, "stratum", stratum)
+        parts["genes"].append(genes)
+        subjects = subject_table(part["profiles"], kept, mapping, report["paired"])
+        subjects.insert(0, "stratum", stratum)
+        parts["subjects"].append(subjects)
+        designs.append({**key, **contrast, **report})
+    results = {part: pd.concat(frames, ignore_index=True) for part, frames in parts.items()}
+    return results | {"designs": designs}
+
+
+def _of_stratum(table, stratum):
+    if hasattr(table, "obs"):
+        return table[(table.obs["stratum"] == stratum).to_numpy()]
+    return table[table["stratum"] == stratum] if "stratum" in table else table
+
+
+def choose_subjects(obs, contrast):
+    """(kept, left_out): the profiles of a contrast, and those of its groups that cannot be used.
+
+    obs: profiles of one stratum (index profile; columns subject, group and the covariates).
+    kept: DataFrame sorted by subject, then reference before case, with 'arm' (1 case, 0
+    reference). left_out: list of {profile, reason}. Paired: subjects with both samples only.
+    """
+    arms = {contrast["reference"]: 0, contrast["case"]: 1}
+    kept = obs[obs["group"].isin(list(arms))].copy()
+    kept["arm"] = kept["group"].map(arms).astype(int)
+    left_out = []
+
+    def drop(mask, reason):
+        nonlocal kept
+        left_out.extend({"profile": name, "reason": reason(name)} for name in kept.index[mask])
+        kept = kept[~mask]
+
+    if contrast.get("paired"):
+        complete = kept.groupby("subject")["arm"].transform("nunique") == 2
+        drop(
+            (~complete).to_numpy(),
+            lambda name: f"subject {obs.at[name, 'subject']} has no sample in the other group",
+        )
+    for covariate in contrast.get("covariates", []):
+        blank = kept[covariate].isin(["", "unknown"]).to_numpy()
+        drop(blank, lambda name, what=covariate: f"{what} is not known")
+    return kept.sort_values(["subject", "arm"], kind="stable"), left_out
+
+
+def confounders(kept, question):
+    """Factors that separate the two groups completely, each with its levels in words.
+
+    The factor that the question itself asks about is no confounder. 'unknown' and blanks are
+    not a level: where nothing is recorded nothing is known to be separated.
+    """
+    found = []
+    for factor in FACTORS:
+        if factor == QUESTION_FACTOR[question] or factor not in kept:
+            continue
+        known = kept[~kept[factor].isin(["", "unknown"])]
+        levels = [set(known.loc[known["arm"] == arm, factor]) for arm in (1, 0)]
+        if all(levels) and not levels[0] & levels[1]:
+            case, reference = (", ".join(sorted(level)) for level in levels)
+            found.append({"factor": factor, "case": case, "reference": reference})
+    return found
+
+
+def design_of(obs, contrast, settings):
+    """Everything about a contrast that can be said before any expression is looked at.
+
+    Returns (kept, design matrix or None, report): `report` has formula, n_case, n_reference,
+    n_subjects, left_out, confounders, warnings (sentences for the reader), problem ('' or why
+    the design cannot be fitted), treatment_unknown.
+    """
+    kept, left_out = choose_subjects(obs, contrast)
+    paired, covariates = contrast.get("paired", False), contrast.get("covariates", [])
+    n_case, n_reference = int((kept["arm"] == 1).sum()), int((kept["arm"] == 0).sum())
+    confounded = confounders(kept, contrast["question"])
+    warnings = [
+        f"Confounded by {item['factor']}: {contrast['case']} is {item['case']}, "
+        f"{contrast['reference']} is {item['reference']}. Any difference may be that of "
+        f"{item['factor']}."
+        for item in confounded
+    ]
+    unknown = kept["treatment"].isin(["", "unknown"])
+    asks_treatment = QUESTION_FACTOR[contrast["question"]] == "treatment"
+    if unknown.any() and not asks_treatment:
+        warnings.append(
+            f"Treatment is not recorded for {int(unknown.sum())} of {len(kept)} samples: a "
+            "difference may be that of glucocorticoids."
+        )
+    warnings += _imbalances(kept, contrast, confounded)
+    if left_out:
+        reasons = sorted({item["reason"] for item in left_out})
+        warnings.append(f"{len(left_out)} samples left out: {'; '.join(reasons)}.")
+    design, problem = None, ""
+    smallest = min(n_case, n_reference)
+    if smallest < settings["min_subjects"]:
+        problem = (
+            f"{n_case} {contrast['case']} and {n_reference} {contrast['reference']} subjects; "
+            f"at least {settings['min_subjects']} a group are needed"
+        )
+    if smallest:
+        design = linear.design_matrix(kept, paired, covariates)
+        aliased = linear.aliased_columns(design)
+        if aliased:
+            problem = f"the design is not of full rank: {', '.join(aliased)} follows from the rest"
+        elif len(design) <= design.shape[1]:
+            problem = problem or "no degree of freedom is left for the residual"
+        if aliased or len(design) <= design.shape[1]:
+            design = None
+    if problem:
+        warnings.insert(len(confounded), f"Design: {problem}.")
+    terms = (["subject"] if paired else []) + list(covariates) + ["group"]
+    return kept, design, {
+        "formula": "~ " + " + ".join(terms),
+        "paired": paired,
+        "n_case": n_case,
+        "n_reference": n_reference,
+        "n_subjects": int(kept["subject"].nunique()),
+        "profiles": [
+            {"profile": name, "subject": row["subject"], "group": row["group"]}
+            for name, row in kept.iterrows()
+        ],
+        "left_out": left_out,
+        "confounders": confounded,
+        "treatment_unknown": bool(unknown.any() and not asks_treatment),
+        "problem": problem,
+        "warnings": warnings,
+    }
+
+
+def _imbalances(kept, contrast, confounded):
+    """Sentences on treatment and sex that differ between the groups without separating them."""
+    skip = {item["factor"] for item in confounded} | {QUESTION_FACTOR[contrast["question"]]}
+    said = []
+    for factor in ("treatment", "sex"):
+        if factor in skip or factor in contrast.get("covariates", []):
+            continue
+        known = kept[~kept[factor].isin(["", "unknown"])]
+        table = known.groupby("arm")[factor].value_counts().unstack("arm", fill_value=0)
+        if len(table) < 2 or table.shape[1] < 2:
+            continue
+        share = table / table.sum()
+        if (share[1] - share[0]).abs().max() >= 0.25:
+            words = "; ".join(
+                f"{level}: {table.at[level, 1]} of {contrast['case']}, "
+                f"{table.at[level, 0]} of {contrast['reference']}"
+                for level in table.index
+            )
+            said.append(f"{factor.capitalize()} is unevenly spread ({words}).")
+    return said
+
+
+def compare_sets(tables, kept, design, contrast, settings, rng_key):
+    """Numbers of every set of the panel in one stratum and contrast: DataFrame, row a set.
+
+    tables: as in `run_contrast`, of one stratum.
+    design: None where nothing can be fitted; the numbers are then missing. settings: config
+    `contrast` and `detect` blocks. rng_key: text that makes this contrast's random numbers its
+    own, whatever runs beside it.
+    """
+    import numpy as np
+
+    table = _measurability(tables, contrast, settings)
+    table["n_case"] = int((kept["arm"] == 1).sum())
+    table["n_reference"] = int((kept["arm"] == 0).sum())
+    scores = tables["profiles"].obsm["scores"]
+    scored = [name for name in table.index if name in scores and scores[name].notna().all()]
+    if design is None or not scored:
+        return table.reset_index()
+    rng = np.random.default_rng([settings["seed"], crc32(rng_key.encode())])
+    scores = scores.loc[kept.index, scored]
+    paired = contrast.get("paired", False)
+
+    model = linear.fit(scores.T, design)
+    renamed = model.rename(columns={"coefficient": "log2_fold_change"})
+    table = table.join(renamed)
+    margin = np.log2(settings["margin_fold"])
+    table.loc[scored, "equivalence_p"] = power.equivalence_p(
+        model["coefficient"], model["standard_error"], model["df"], margin
+    )
+    table["achieved_margin"] = power.achieved_margin(table["ci90_low"], table["ci90_high"])
+    table.loc[scored, "detectable_effect"] = power.detectable_effect(
+        model["standard_error"], model["df"]
+    )
+    if not contrast.get("covariates"):
+        arm = kept["arm"].to_numpy()
+        test = settest.permutation_test(
+            scores.to_numpy(), arm, paired, settings["max_permutations"], rng
+        )
+        table.loc[scored, "permutation_p"] = test["p"]
+        table.loc[scored, "permutation_floor"] = test["floor"]
+        table.loc[scored, "permutation_labelings"] = test["labelings"]
+    if min(table["n_case"].iloc[0], table["n_reference"].iloc[0]) > 1:
+        in_arm = [scores[(kept["arm"] == arm).to_numpy()].to_numpy() for arm in (1, 0)]
+        g = effect.hedges(*in_arm, paired)
+        for column, key in (
+            ("hedges_g", "g"),
+            ("g_ci_low", "low"),
+            ("g_ci_high", "high"),
+            ("g_variance", "variance"),
+            ("g_kind", "kind"),
+        ):
+            table.loc[scored, column] = g[key]
+    _add_percentiles(table, scored, tables, kept, design, settings, rng)
+    return table.reset_index()
+
+
+def _measurability(tables, contrast, settings):
+    """Panel sets with their mapped and measurable genes, counted in the two groups compared."""
+    import pandas as pd
+
+    members = tables["members"]
+    mapped = set(tables["mapping"].loc[tables["mapping"]["data_id"] != "", "hgnc_id"])
+    detected = tables["detectability"]
+    detected = detected[detected["group"].isin([contrast["case"], contrast["reference"]])]
+    passes = detected["n_detected"] / detected["n_profiles"] >= settings["min_fraction"]
+    measurable = set(detected.loc[passes, "hgnc_id"])
+    count_of = detected.drop_duplicates("hgnc_id").set_index("hgnc_id")["mean_count"]
+    rows = []
+    for name, genes in members.groupby("set_id", sort=True):
+        usable = genes[genes["hgnc_id"].isin(measurable)]
+        rows.append(
+            {
+                "set_id": name,
+                "n_genes": len(genes),
+                "n_mapped": int(genes["hgnc_id"].isin(mapped).sum()),
+                "n_measurable": len(usable),
+                "fraction_measurable": len(usable) / len(genes),
+                "set_count": count_of.reindex(usable["hgnc_id"]).sum(min_count=1),
+                "measurable_genes": ";".join(sorted(usable["gene_symbol"])),
+            }
+        )
+    table = pd.DataFrame(rows).set_index("set_id")
+    return table.join(tables["sets"].set_index("set_id")[["axis", "family"]])
+
+
+def _add_percentiles(table, scored, tables, kept, design, settings, rng):
+    profiles = tables["profiles"][kept.index]
+    number = {name: index for index, name in enumerate(profiles.var_names)}
+    beta = linear.coefficients(profiles.X, design)
+    data_id = tables["mapping"].set_index("hgnc_id")["data_id"]
+    controls = {
+        gene: [number[name] for name in names.split(";")]
+        for gene, names in tables["controls"].set_index("data_id")["controls"].items()
+    }
+    members = tables["members"].assign(data_id=tables["members"]["hgnc_id"].map(data_id))
+    members = members[members["data_id"].isin(list(controls))]
+    for name in scored:
+        rows = members[members["set_id"] == name]
+        table.loc[name, "random_set_percentile"] = nulls.random_set_percentile(
+            table.at[name, "log2_fold_change"],
+            beta,
+            [controls[gene] for gene in rows["data_id"]],
+            rows["direction"],
+            settings["random_sets"],
+            rng,
+        )
+
+
+def gene_table(profiles, mapping, design, min_count, globins):
+    """(limma table of all genes with their panel symbol, number left out by the filter)."""
+    table, left_out = linear.fit_genes(profiles, design, min_count, globins)
+    symbol = mapping[mapping["data_id"] != ""].set_index("data_id")["symbol"]
+    table.insert(0, "symbol", symbol.reindex(table.index).fillna("").to_numpy())
+    table["q"] = adjust(table["p"])
+    return table.rename(columns={"coefficient": "log2_fold_change"}), left_out["filterByExpr"]
+
+
+def adjust(p):
+    """Benjamini-Hochberg q-values; missing p-values stay missing and do not count."""
+    import numpy as np
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.asarray(p, dtype=float)
+    q = np.full(len(p), np.nan)
+    known = ~np.isnan(p)
+    if known.any():
+        q[known] = multipletests(p[known], method="fdr_bh")[1]
+    return q
+
+
+def subject_table(profiles, kept, mapping, paired):
+    """Panel genes by subject, for looking at: row a gene and subject.
+
+    paired: 'log2_change' (case minus reference of the subject); else 'log2_expression'.
+    """
+    import numpy as np
+    import pandas as pd
+
+    found = mapping[mapping["data_id"] != ""]
+    values = pd.DataFrame(
+        np.asarray(profiles[kept.index, found["data_id"].to_list()].X),
+        index=kept.index,
+        columns=found["symbol"].to_list(),
+    )
+    if paired:
+        case, reference = (kept.index[kept["arm"] == arm] for arm in (1, 0))
+        values = values.loc[case] - values.loc[reference].to_numpy()
+    values.insert(0, "subject", kept["subject"].reindex(values.index))
+    values.insert(1, "group", kept["group"].reindex(values.index))
+    name = "log2_change" if paired else "log2_expression"
+    long = values.melt(["subject", "group"], var_name="symbol", value_name=name)
+    return long[["symbol", "subject", "group", name]]

@@ -1,0 +1,1 @@
+"""From GEO's numbers to log-expression profiles, one row a biological sample."""

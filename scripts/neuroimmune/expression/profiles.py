@@ -1,0 +1,158 @@
+"""Assemble profiles.h5ad: one row a biological sample (replicates merged), log2 expression."""
+
+from ..errors import UserError
+from ..studies import SAMPLE_FIELDS
+from . import counts as bulk_counts
+from . import microarray
+
+STRATUM = "all"
+
+
+def profile_names(samples):
+    """Series sample -> profile. Included samples of one subject and group are one profile,
+
+    named by its GSMs joined with '+'.
+    """
+    groups = samples.groupby(["subject", "group"], sort=False)["sample"]
+    return samples.set_index("sample").index.to_series().map(
+        {name: "+".join(members) for _, members in groups for name in members}
+    )
+
+
+def from_arrays(samples, series, table, annotation, scale, path):
+    """(AnnData, attrition table, summary dict) from a series matrix and its platform annotation.
+
+    samples: the curated table; table: probes x all samples of the series; annotation: as from
+    `geo.platform.read_annotation`; scale: auto, log2 or linear; path: the file, for messages.
+    Raises UserError for a matrix without values (naming the supplementary files) or without a
+    clear scale.
+    """
+    if table.empty:
+        files = [name for name in series.get("supplementary_file", []) if name != "NONE"]
+        raise UserError(
+            f"{path}: the series matrix holds no values, as is usual for sequencing; the values are in the "
+            f"supplementary files ({', '.join(files) or 'GEO lists none'}): set source.kind to "
+            "counts_table and source.file to one of them, or source.kind to ncbi_counts"
+        )
+    samples = samples[samples["include"] == "yes"]
+    table = table[samples["sample"].to_list()]
+    decided, evidence = microarray.decide_scale(table, path, scale)
+    n_probes = len(table)
+    values, raised = microarray.to_log2(table, decided)
+    values, var, steps = microarray.collapse_probes(values, annotation)
+    names = profile_names(samples)
+    values = microarray.merge_replicates(values, names)
+    medians = values.median()
+    warnings = []
+    if medians.max() - medians.min() > 1:
+        warnings.append(
+            f"array medians differ by {medians.max() - medians.min():.1f} log2 units: the series "
+            "may not be normalised between arrays"
+        )
+    if raised:
+        warnings.append(f"{raised} linear values below 1 were set to 1 before taking log2")
+    summary = {
+        "values": "log2 intensity",
+        "scale_submitted": decided,
+        "scale_evidence": evidence,
+        "rows_read": n_probes,
+        "genes": len(values),
+        "warnings": warnings,
+    }
+    return _assemble(values, samples, names, var, summary), _attrition(steps), summary
+
+
+def from_counts(samples, counts, path, globins_of):
+    """(AnnData, attrition table, summary dict) from a table of counts, genes x columns.
+
+    samples: the curated table; path: the file, for messages; globins_of:
+    function from gene identifiers to those of globins. Layer 'counts' holds the merged counts,
+    obs 'library_size' their sum, 'effective_library_size' what log-CPM divides by,
+    'globin_fraction' the share of globins.
+    """
+    import pandas as pd
+
+    samples = samples[samples["include"] == "yes"]
+    column_of = bulk_counts.match_columns(list(counts.columns), samples, path)
+    unused = [name for name in counts.columns if name not in column_of.values()]
+    rows_read = len(counts)
+    counts = counts[list(column_of.values())]
+    counts.columns = list(column_of)
+    kind = bulk_counts.check_counts(counts, path)
+    counts, steps = bulk_counts.clean_genes(counts)
+    if unused:
+        steps.insert(
+            0,
+            {
+                "step": "columns of no included sample",
+                "unit": "column",
+                "left_out": len(unused),
+                "reason": "belong to samples that are left out, or to none",
+                "examples": ", ".join(unused[:5]),
+            },
+        )
+    names = profile_names(samples)
+    counts = bulk_counts.merge_replicates(counts, names)
+    globins = globins_of(counts.index)
+    values, effective = bulk_counts.log_cpm(counts, globins)
+    library = counts.sum()
+    summary = {
+        "values": "log2 counts per million (TMM, without globins)",
+        "counts": bulk_counts.describe(kind, counts),
+        "columns": {sample: column for sample, column in column_of.items() if sample != column},
+        "rows_read": rows_read,
+        "genes": len(counts),
+        "globin_genes": list(globins),
+        "warnings": _library_warnings(library),
+    }
+    profiles = _assemble(values, samples, names, pd.DataFrame(index=counts.index), summary)
+    profiles.layers["counts"] = counts.T.to_numpy()
+    profiles.obs["library_size"] = library.to_numpy()
+    profiles.obs["effective_library_size"] = effective.to_numpy()
+    profiles.obs["globin_fraction"] = (counts.loc[globins].sum() / library).to_numpy()
+    profiles.uns["globins"] = list(globins)
+    return profiles, _attrition(steps), summary
+
+
+def _library_warnings(library):
+    ratio = library.max() / library.min()
+    if ratio > 5:
+        return [f"library sizes differ {ratio:.0f}-fold ({library.min():,.0f} to {library.max():,.0f})"]
+    return []
+
+
+def _attrition(steps):
+    import pandas as pd
+
+    return pd.DataFrame(steps, columns=["step", "unit", "left_out", "reason", "examples"])
+
+
+def _assemble(values, samples, names, var, summary):
+    import anndata
+
+    first = samples.assign(profile=names.to_numpy()).drop_duplicates("profile")
+    first = first.set_index("profile").loc[list(values.columns)]
+    obs = first[[*SAMPLE_FIELDS[:-1], "title"]].copy()
+    obs["samples"] = first.index.to_numpy()
+    obs["stratum"] = STRATUM
+    obs.index = obs.index.astype(str)
+    obs.index.name = None
+    var = var.copy()
+    var.index = var.index.astype(str)
+    var.index.name = None
+    profiles = anndata.AnnData(X=values.T.to_numpy(), obs=obs, var=var)
+    profiles.uns["values"] = summary["values"]
+    return profiles
+
+
+def write_profiles(path, profiles):
+    from ..files import atomic
+
+    with atomic(path) as part:
+        profiles.write_h5ad(part)
+
+
+def read_profiles(path):
+    import anndata
+
+    return anndata.read_h5ad(path)

@@ -1,0 +1,102 @@
+"""The merged configuration, checked, with everything that the rules need derived from it."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from .files import write_text
+from .studies import check_config, expression_files, find, geo_files, matrix_file, owner, read_studies
+
+RUN_CONFIG = Path("results/run_config.yaml")
+PANEL_TABLES = ("sets", "members", "genes", "ambiguous")
+
+
+def load(config, base, config_files):
+    """Check the configuration and the studies; dict of what the rules refer to.
+
+    config: the merged configuration; base: folder of the Snakefile; config_files: the YAML
+    files it was merged from, for messages. Writes results/run_config.yaml, so that a message
+    can always point at a line. Raises UserError with every problem.
+    """
+    text = "# The merged configuration of the last run; written by the workflow, do not edit.\n"
+    text += yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    if not RUN_CONFIG.exists() or RUN_CONFIG.read_text(encoding="utf-8") != text:
+        write_text(RUN_CONFIG, text)
+    schemas = base / "config" / "schemas"
+    check_config(config, schemas / "config.schema.yaml", [RUN_CONFIG, *config_files])
+    places = [Path("."), base]
+    panels = {key: _relative(find(config["panels"][key], places)) for key in PANEL_TABLES}
+    records = read_studies(config["studies"], config["studies_dir"], places, schemas)
+    studies = {
+        name: {"record": {**record, "folder": _relative(record["folder"])}, "paths": paths_of(record)}
+        for name, record in records.items()
+    }
+    downloads = [geo_path(*item) for record in records.values() for item in geo_files(record)]
+    contrasts = [(name, c) for name, record in records.items() for c in record["contrasts"]]
+
+    def results(pattern):
+        return [f"results/{study}/contrasts/{name}.{pattern}" for study, name in contrasts]
+
+    report = base / "scripts" / "neuroimmune" / "report"
+    return {
+        "studies": studies,
+        "panels": panels,
+        "schemas": _relative(schemas),
+        "downloads": list(dict.fromkeys(downloads)),
+        "manifests": [f"{path}.json" for path in dict.fromkeys(downloads)],
+        "sha256": {
+            file: value
+            for record in records.values()
+            for file, value in record["source"].get("sha256", {}).items()
+        },
+        "study_pattern": "|".join(map(re.escape, records)),
+        "contrast_pattern": "|".join(sorted({re.escape(name) for _, name in contrasts})),
+        "sets_tables": results("sets.tsv"),
+        "designs": results("design.json"),
+        "contrast_settings": {
+            **config["contrast"],
+            "min_fraction": config["detect"]["min_fraction"],
+            "min_count": config["detect"]["min_count"],
+            "min_subjects": config["verdict"]["min_subjects"],
+        },
+        "report_tables": [
+            *(
+                f"results/{name}/{file}"
+                for name in records
+                for file in (
+                    "samples.tsv",
+                    "attrition.tsv",
+                    "profiles.json",
+                    "panel_mapping.tsv",
+                    "detectability.tsv",
+                    "detection_rules.tsv",
+                )
+            ),
+            *results("design.json"),
+            *results("genes.tsv"),
+            *results("subjects.tsv"),
+        ],
+        "templates": [_relative(path) for path in sorted(report.glob("templates/*"))],
+        "study_pages": [f"results/report/{name}.html" for name in records],
+    }
+
+
+def geo_path(accession, file):
+    return f"resources/geo/{accession}/{file}"
+
+
+def paths_of(record):
+    """Role (matrix, annotation, counts) -> the local file, or [] where the study has none."""
+    files = {"matrix": matrix_file(record), **expression_files(record)}
+    return {
+        role: geo_path(owner(files[role], record), files[role]) if files.get(role) else []
+        for role in ("matrix", "annotation", "counts")
+    }
+
+
+def _relative(path):
+    """The path as text, relative to the current folder where it lies below it."""
+    path = Path(path).absolute()
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,1 @@
+"""The statistics, each a pure function, each tested against a reference implementation."""

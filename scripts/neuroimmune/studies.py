@@ -1,0 +1,202 @@
+"""The configuration and the study folders: find, read, check, and say what a study needs."""
+
+import re
+from pathlib import Path
+
+from .errors import UserError
+from .files import read_rows
+from .validation import check_rows, check_yaml, complain, read_yaml, where
+
+SAMPLE_FIELDS = (
+    "subject",
+    "group",
+    "phase",
+    "treatment",
+    "tissue",
+    "batch",
+    "sex",
+    "age",
+    "fraction",
+    "files",
+)
+TREATMENTS = (
+    "none",
+    "glucocorticoid",
+    "glucocorticoid+rituximab",
+    "rituximab",
+    "other",
+    "unknown",
+)
+
+# The factor that a question asks about. It defines the groups, so it can never be their
+# confounder (design, section 7).
+QUESTION_FACTOR = {
+    "aiha_vs_healthy": None,
+    "diagnosis_vs_remission": "phase",
+    "relapse_vs_remission": "phase",
+    "relapse_vs_diagnosis": "phase",
+    "model_vs_wildtype": None,
+    "glucocorticoid_vs_vehicle": "treatment",
+    "erythropoiesis_vs_baseline": "treatment",
+    "stress_vs_calm": None,
+    "other": None,
+}
+
+
+def check_config(config, schema, sources):
+    """Raise UserError listing every violation in the merged configuration.
+
+    `sources` are the YAML files that may hold the offending line, the merged file first.
+    """
+    complain(check_yaml(config, schema, sources))
+
+
+def find(path, folders):
+    """First of folders/path that exists; UserError naming all places looked at otherwise."""
+    tried = [Path(folder) / path for folder in folders]
+    for candidate in tried:
+        if candidate.exists():
+            return candidate
+    raise UserError(f"{path} not found; looked for {', '.join(map(str, tried))}")
+
+
+def read_studies(names, studies_dir, folders, schemas):
+    """Read and check the study folders; dict of study name -> study (see `read_study`).
+
+    Raises one UserError with the problems of all studies.
+    """
+    studies, problems = {}, []
+    for name in names:
+        try:
+            studies[name] = read_study(find(Path(studies_dir) / name, folders), schemas)
+        except UserError as error:
+            problems += error.problems
+    complain(problems)
+    return studies
+
+
+def read_study(folder, schemas):
+    """One study folder as a dict: the content of study.yaml, plus
+
+    'folder' (path), 'rows' (samples.tsv as a list of dicts of text, or None).
+    Raises UserError with every problem of both files, each with its file and line.
+    """
+    folder, schemas = Path(folder), Path(schemas)
+    yaml_file, rows_file = folder / "study.yaml", folder / "samples.tsv"
+    study = read_yaml(yaml_file)
+    if not isinstance(study, dict):
+        raise UserError(f"{yaml_file}:1: expected a block of keys (accession, title, ...)")
+    messages = check_yaml(study, schemas / "study.schema.yaml", [yaml_file])
+    rows = read_rows(rows_file) if rows_file.exists() else None
+    if rows is not None:
+        messages += check_rows(rows, schemas / "samples.schema.yaml", rows_file)
+        messages += _repeated_samples(rows, rows_file)
+    if not messages:
+        messages += _cross_checks(study, rows, yaml_file, rows_file)
+    complain(messages)
+    return {**study, "folder": str(folder), "rows": rows}
+
+
+def _repeated_samples(rows, path):
+    first = {}
+    for number, row in enumerate(rows, start=2):
+        name = row.get("sample", "")
+        if name in first:
+            yield f"{path}:{number}: sample {name} stands already in line {first[name]}"
+        first.setdefault(name, number)
+
+
+def _cross_checks(study, rows, yaml_file, rows_file):
+    source, fields = study["source"], study["samples"]
+
+    def at(*keys):
+        return where([yaml_file], list(keys))
+
+    if (study["assay"] == "microarray") != (source["kind"] == "series_matrix"):
+        yield (
+            f"{at('source', 'kind')}: source.kind: found {source['kind']!r} with assay "
+            f"{study['assay']!r}; microarray goes with series_matrix, rnaseq with counts_table "
+            "or ncbi_counts"
+        )
+    if source.get("metadata") == "samples_table" and rows is None:
+        yield (
+            f"{at('source', 'metadata')}: source.metadata: 'samples_table' needs {rows_file}, "
+            "which does not exist"
+        )
+    if source.get("metadata") == "samples_table" and source["kind"] != "counts_table":
+        yield f"{at('source', 'metadata')}: source.metadata: only a counts_table can do without GEO"
+    in_rows = set(rows[0]) if rows else set()
+    if "group" not in fields and "group" not in in_rows:
+        yield (
+            f"{at('samples')}: samples: no 'group'; add samples.group here or a column 'group' "
+            f"in {rows_file}"
+        )
+    for name, field in fields.items():
+        if name in in_rows:
+            yield (
+                f"{at('samples', name)}: samples.{name}: is also a column of {rows_file}; "
+                "keep one of them"
+            )
+        if name == "treatment":
+            values = [field["value"]] if "value" in field else field.get("map", {}).values()
+            for value in values:
+                if value not in (*TREATMENTS, None):
+                    yield (
+                        f"{at('samples', name)}: samples.treatment: found {value!r}; "
+                        f"allowed: {', '.join(TREATMENTS)}"
+                    )
+        if "pattern" in field:
+            try:
+                re.compile(field["pattern"])
+            except re.error as error:
+                yield f"{at('samples', name, 'pattern')}: samples.{name}.pattern: {error}"
+    for name, contrast in study["contrasts"].items():
+        if contrast["case"] == contrast["reference"]:
+            yield f"{at('contrasts', name)}: contrasts.{name}: case and reference are the same group"
+        known = set(fields) | in_rows
+        for covariate in contrast.get("covariates", []):
+            if covariate not in known:
+                yield (
+                    f"{at('contrasts', name, 'covariates')}: contrasts.{name}.covariates: "
+                    f"{covariate!r} is given neither under samples: nor in samples.tsv"
+                )
+        if contrast.get("paired") and "subject" not in known:
+            yield (
+                f"{at('contrasts', name, 'paired')}: contrasts.{name}.paired: pairs need 'subject' "
+                "under samples: or in samples.tsv"
+            )
+    files = expression_files(study)
+    for name in source.get("sha256", {}):
+        if name not in [matrix_file(study), *files.values()]:
+            yield (
+                f"{at('source', 'sha256')}: source.sha256: {name} is not used by this study; "
+                f"used: {', '.join([matrix_file(study) or '-', *files.values()])}"
+            )
+
+
+def matrix_file(study):
+    """Name of the series matrix file that holds the sample record, or None without one."""
+    if study["source"].get("metadata") == "samples_table":
+        return None
+    return study["source"].get("matrix", f"{study['accession']}_series_matrix.txt.gz")
+
+
+def expression_files(study):
+    """Role -> file name of what the expression stage reads besides the series matrix."""
+    source = study["source"]
+    if source["kind"] == "series_matrix":
+        return {"annotation": f"{source['platform']}.annot.gz"}
+    if source["kind"] == "ncbi_counts":
+        return {"counts": f"{study['accession']}_raw_counts_{source['build']}_NCBI.tsv.gz"}
+    return {"counts": source["file"]}
+
+
+def owner(file, study):
+    """Accession under which GEO keeps a file of the study (the platform's for annotations)."""
+    return file.split(".")[0].split("_")[0] if file.startswith("GPL") else study["accession"]
+
+
+def geo_files(study):
+    """All (accession, file) that the study downloads."""
+    names = [matrix_file(study), *expression_files(study).values()]
+    return [(owner(name, study), name) for name in names if name]
