@@ -25,7 +25,7 @@ rule download_file:
         runtime=config["geo"]["deadline_minutes"],
     params:
         url=lambda w: file_url(
-            config["geo"]["base_url"], config["geo"]["ncbi_counts_url"], w.accession, w.file
+            RUN["base_url"], config["geo"]["ncbi_counts_url"], w.accession, w.file
         ),
         sha256=lambda w: RUN["sha256"].get(w.file, ""),
     message:

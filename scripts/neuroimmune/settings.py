@@ -39,7 +39,12 @@ def load(config, base, config_files):
         return [f"results/{study}/contrasts/{name}.{pattern}" for study, name in contrasts]
 
     report = base / "scripts" / "neuroimmune" / "report"
+    base_url = config["geo"]["base_url"]
+    folder = base_url.removeprefix("file:")
+    if folder != base_url and not folder.startswith("/"):
+        base_url = f"file:{find(folder, places).absolute()}"
     return {
+        "base_url": base_url,
         "studies": studies,
         "panels": panels,
         "schemas": _relative(schemas),

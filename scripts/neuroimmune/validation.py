@@ -9,14 +9,19 @@ import yaml
 from .errors import UserError
 
 
-class _UniqueKeyLoader(yaml.CSafeLoader):
-    """YAML loader that keeps text as text where it can and refuses repeated keys."""
+class _StrictLoader(yaml.CSafeLoader):
+    """YAML loader that refuses repeated keys and keys that are not text."""
 
 
-def _mapping_without_repeats(loader, node):
+def _strict_mapping(loader, node):
     seen = {}
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise UserError(
+                f"{node.start_mark.name}:{key_node.start_mark.line + 1}: the key {key_node.value} "
+                f'is read as {type(key).__name__}, not as text; write "{key_node.value}" in quotes'
+            )
         if key in seen:
             raise UserError(
                 f"{node.start_mark.name}:{key_node.start_mark.line + 1}: the key {key!r} stands "
@@ -26,8 +31,8 @@ def _mapping_without_repeats(loader, node):
     return loader.construct_mapping(node, deep=True)
 
 
-_UniqueKeyLoader.add_constructor(
-    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_repeats
+_StrictLoader.add_constructor(
+    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _strict_mapping
 )
 
 
@@ -43,7 +48,7 @@ def read_yaml(path):
         raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
-    loader = _UniqueKeyLoader(text)
+    loader = _StrictLoader(text)
     loader.name = str(path)
     try:
         return loader.get_single_data()

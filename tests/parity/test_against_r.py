@@ -1,0 +1,141 @@
+"""Our statistics against R (limma, edgeR, metafor); tables made by make_reference.R."""
+
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+from neuroimmune.contrast import adjust
+from neuroimmune.expression.counts import log_cpm
+from neuroimmune.stats import effect, linear, power, settest
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+def table(name, index=None):
+    frame = pd.read_csv(REFERENCE / f"{name}.tsv", sep="\t", float_precision="round_trip")
+    return frame.set_index(index) if index else frame
+
+
+def close(found, wanted, tolerance=1e-8):
+    np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=tolerance, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["two_group", "paired", "covariate"])
+def test_set_scores_follow_limma(name):
+    design = table(f"design_{name}", "sample").rename(columns={"group": "case"})
+    wanted = table(f"limma_scores_{name}", "set")
+    found = linear.fit(table("scores", "set"), design)
+    for ours, theirs in (
+        ("coefficient", "coef"),
+        ("standard_error", "se"),
+        ("t", "t"),
+        ("p", "p"),
+        ("df", "df_total"),
+        ("ci_low", "ci_low"),
+        ("ci_high", "ci_high"),
+    ):
+        close(found[ours], wanted[theirs])
+
+
+def test_array_genes_follow_limma_with_trend_and_robust():
+    design = table("design_two_group", "sample").rename(columns={"group": "case"})
+    genes = table("genes", "gene")
+    profiles = anndata.AnnData(genes.T)
+    found, left_out = linear.fit_genes(profiles, design, min_count=10)
+    wanted = table("limma_genes_trend_robust", "gene")
+    assert left_out == {"filterByExpr": 0}
+    close(found["coefficient"], wanted["logFC"])
+    close(found["t"], wanted["t"])
+    close(found["p"], wanted["p"])
+    close(found["df"], wanted["df_total"])
+
+
+def test_counts_follow_filter_tmm_and_voom():
+    design = table("design_two_group", "sample").rename(columns={"group": "case"})
+    counts = table("counts", "gene")
+    profiles = anndata.AnnData(counts.T.astype(float), layers={"counts": counts.T.astype(float)})
+    found, left_out = linear.fit_genes(profiles, design, min_count=10)
+    kept = table("counts_kept", "gene")["kept"].astype(bool)
+    assert list(found.index) == list(kept.index[kept])
+    assert left_out == {"filterByExpr": int((~kept).sum())}
+    wanted = table("limma_voom", "gene")
+    close(found["coefficient"], wanted["logFC"], 1e-6)
+    close(found["t"], wanted["t"], 1e-6)
+    close(found["p"], wanted["p"], 1e-6)
+
+
+def test_log_cpm_follows_edger():
+    kept = table("counts_kept", "gene")["kept"].astype(bool)
+    counts = table("counts", "gene")[kept].astype(float)
+    values, effective = log_cpm(counts, [])
+    tmm = table("counts_tmm")
+    close(effective, tmm["lib_size"] * tmm["norm_factor"])
+    close(values, table("counts_logcpm", "gene"))
+
+
+def test_globins_do_not_enter_library_sizes():
+    counts = table("counts", "gene").astype(float)
+    alone, _ = log_cpm(counts.drop(index="gene400"), [])
+    without, effective = log_cpm(counts, ["gene400"])
+    close(without.drop(index="gene400"), alone)
+    assert (effective < 0.9 * counts.sum()).all()
+
+
+@pytest.mark.parametrize("case", table("hedges")["case"])
+def test_hedges_g_follows_metafor(case):
+    wanted = table("hedges", "case").loc[case]
+    values = table("hedges_values").query("case == @case")
+    arms = [values.loc[values["group"] == arm, ["value"]].to_numpy() for arm in (1, 2)]
+    found = effect.hedges(*arms, paired=False)
+    assert found["kind"] == "SMD"
+    close(found["g"], [wanted["yi"]])
+    close(found["variance"], [wanted["vi_ub"]])
+    j = effect.correction(wanted["n1"] + wanted["n2"] - 2)
+    close([found["low"][0], found["high"][0]], j * wanted[["d_low", "d_high"]].to_numpy(float), 1e-7)
+
+
+@pytest.mark.parametrize("case", table("hedges_paired")["case"])
+def test_paired_hedges_g_follows_metafor(case):
+    wanted = table("hedges_paired", "case").loc[case]
+    values = table("hedges_paired_values").query("case == @case")
+    found = effect.hedges(values[["value1"]], values[["value2"]], paired=True)
+    assert found["kind"] == "SMCC"
+    close(found["g"], [wanted["yi"]])
+    close(found["variance"], [wanted["vi"]])
+    j = effect.correction(wanted["n"] - 1)
+    close([found["low"][0], found["high"][0]], j * wanted[["d_low", "d_high"]].to_numpy(float), 1e-7)
+
+
+@pytest.mark.parametrize("case", table("permutation")["case"])
+def test_permutation_follows_full_enumeration(case):
+    wanted = table("permutation", "case").loc[case]
+    values = table("permutation_values").query("case == @case")
+    paired = wanted["design"] == "paired"
+    values = values.assign(arm=(values["group"] == 1).astype(int))
+    if paired:
+        values = values.sort_values(["subject", "arm"])
+    found = settest.permutation_test(
+        values[["value"]], values["arm"], paired, 20000, np.random.default_rng(0)
+    )
+    close(found["p"], [wanted["p"]])
+    assert found["exact"] and found["labelings"] == wanted["labelings"]
+    close(found["floor"], wanted["smallest_p"])
+
+
+def test_detectable_effect_follows_the_noncentral_t():
+    wanted = table("power")
+    close(power.detectable_effect(np.ones(len(wanted)), wanted["df"]), wanted["ncp"], 1e-8)
+
+
+def test_equivalence_follows_two_one_sided_tests():
+    wanted = table("tost")
+    found = power.equivalence_p(*(wanted[name] for name in ("estimate", "se", "df", "margin")))
+    close(found, wanted["p"])
+
+
+def test_benjamini_hochberg_leaves_missing_values_out():
+    wanted = table("bh")
+    close(adjust(wanted["p"]), wanted["p_bh"])
