@@ -41,22 +41,19 @@ def read_yaml(path):
 
     Raises UserError with file and line when the file is missing, is not YAML, or repeats a key.
     """
-    path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        stream = open(path, encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
-    loader = _StrictLoader(text)
-    loader.name = str(path)
-    try:
-        return loader.get_single_data()
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
-    finally:
-        loader.dispose()
+    with stream:
+        try:
+            # The loader takes the name for its marks from the stream.
+            return yaml.load(stream, Loader=_StrictLoader)
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
+        except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
+            raise UserError(f"{path}: not UTF-8 text ({error.reason})") from None
 
 
 def line_of(path, keys):

@@ -106,5 +106,7 @@ def _imports(path):
             ]
     files = []
     for module in found:
-        files += [f for f in (module.with_suffix(".py"), module / "__init__.py") if f.is_file()]
-    return files
+        packages = [parent for parent in module.parents if parent.is_relative_to(PACKAGE)]
+        files += [module.with_suffix(".py")]
+        files += [package / "__init__.py" for package in (module, *packages)]
+    return [file for file in files if file.is_file()]

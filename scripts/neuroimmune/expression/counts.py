@@ -76,8 +76,10 @@ def _some(names, most=8):
 
 def clean_genes(counts):
     """(counts, attrition rows): summary rows out, identifier versions off, equal genes summed."""
+    import numpy as np
+
     steps = []
-    summary = counts.index.map(lambda name: bool(SUMMARY_ROW.fullmatch(name)))
+    summary = np.array([bool(SUMMARY_ROW.fullmatch(name)) for name in counts.index])
     if summary.any():
         steps.append(
             {

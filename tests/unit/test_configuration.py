@@ -1,0 +1,175 @@
+"""Config and study validation: every error at once, with file, line and what to do."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from neuroimmune.errors import UserError
+from neuroimmune.studies import (
+    expression_files,
+    geo_files,
+    matrix_file,
+    read_studies,
+    read_study,
+)
+from neuroimmune.validation import check_yaml, read_yaml
+
+ROOT = Path(__file__).parents[2]
+SCHEMAS = ROOT / "config" / "schemas"
+
+STUDY = """\
+accession: GSE1000
+title: A study
+organism: Homo sapiens
+tissue: PBMC
+assay: rnaseq
+role: primary
+source: {kind: counts_table, file: counts.txt.gz}
+samples:
+  group: {from: title, map: {a: case, b: control}}
+contrasts:
+  c: {question: aiha_vs_healthy, case: case, reference: control}
+"""
+
+
+def write_study(folder, text=STUDY, rows=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "study.yaml").write_text(text)
+    if rows:
+        (folder / "samples.tsv").write_text(rows)
+    return folder
+
+
+def problems(folder):
+    with pytest.raises(UserError) as error:
+        read_study(folder, SCHEMAS)
+    return [text.replace(f"{folder}/", "") for text in error.value.problems]
+
+
+def test_default_config_and_studies_are_valid():
+    config = read_yaml(ROOT / "config" / "config.yaml")
+    assert check_yaml(config, SCHEMAS / "config.schema.yaml", [ROOT / "config" / "config.yaml"]) == []
+    studies = read_studies(config["studies"], "config/studies", [ROOT], SCHEMAS)
+    assert list(studies) == ["GSE195791", "GSE112540", "GSE67255", "GSE159094", "GSE186294"]
+
+
+def test_config_typo_names_file_line_and_the_keys_there_are(tmp_path):
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    config["verdict"]["max_Q"] = config["verdict"].pop("max_q")
+    config["geo"]["connections"] = "many"
+    config["score"]["controls_per_gene"] = 1
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    line = {t.split(":")[0].strip(): i for i, t in enumerate(path.read_text().splitlines(), 1)}
+    found = check_yaml(config, SCHEMAS / "config.schema.yaml", [path])
+    assert found == [
+        f"{path}:{line['connections']}: geo.connections: found 'many'; expected a whole number",
+        f"{path}:{line['controls_per_gene']}: score.controls_per_gene: found 1; expected at least 5",
+        f"{path}:{line['verdict']}: verdict: 'max_q' is missing; add it here",
+        f"{path}:{line['max_Q']}: verdict.max_Q: unknown key; allowed here: max_permutation_p, "
+        "max_q, min_gene_fraction, min_genes, min_set_count, min_subjects",
+    ]
+
+
+def test_repeated_keys_wrong_yaml_and_keys_that_are_no_text(tmp_path):
+    path = tmp_path / "study.yaml"
+    for text, wanted in (
+        ("a: 1\nb: 2\na: 3\n", f"{path}:3: the key 'a' stands twice (first in line 1); keep one"),
+        ("a: [1\nb: 2\n", f"{path}:2: not valid YAML: did not find expected ',' or ']'"),
+        ("m:\n  0: none\n", f'{path}:2: the key 0 is read as int, not as text; write "0" in quotes'),
+    ):
+        path.write_text(text)
+        with pytest.raises(UserError) as error:
+            read_yaml(path)
+        assert str(error.value) == wanted
+    with pytest.raises(UserError, match="nothing.yaml: no such file"):
+        read_yaml(tmp_path / "nothing.yaml")
+
+
+def test_a_study_says_which_files_it_needs(tmp_path):
+    study = read_study(write_study(tmp_path / "s"), SCHEMAS)
+    assert matrix_file(study) == "GSE1000_series_matrix.txt.gz"
+    assert geo_files(study) == [
+        ("GSE1000", "GSE1000_series_matrix.txt.gz"),
+        ("GSE1000", "counts.txt.gz"),
+    ]
+    study["source"] = {"kind": "series_matrix", "platform": "GPL570"}
+    assert geo_files(study)[1] == ("GPL570", "GPL570.annot.gz")
+    study["source"] = {"kind": "ncbi_counts", "build": "GRCh38.p13"}
+    assert expression_files(study) == {"counts": "GSE1000_raw_counts_GRCh38.p13_NCBI.tsv.gz"}
+
+
+def test_all_problems_of_a_study_come_at_once(tmp_path):
+    text = STUDY.replace("organism: Homo sapiens", "organism: human").replace(
+        "role: primary", "role: main\ntypo: 1"
+    )
+    rows = "sample\ttreatment\nGSM1\tprednisolone\nGSM1\tnone\n"
+    assert problems(write_study(tmp_path / "s", text, rows)) == [
+        "study.yaml:3: organism: found 'human'; allowed: Homo sapiens, Mus musculus",
+        "study.yaml:6: role: found 'main'; allowed: primary, positive control, confounder control, "
+        "comparator, method check",
+        "study.yaml:7: typo: unknown key; allowed here: accession, assay, citation, contrasts, "
+        "exclude, notes, organism, role, samples, simulated, source, tissue, title",
+        "samples.tsv:2: column treatment: found 'prednisolone'; allowed: none, glucocorticoid, "
+        "glucocorticoid+rituximab, rituximab, other, unknown",
+        "samples.tsv:3: sample GSM1 stands already in line 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        (
+            "assay: rnaseq",
+            "assay: microarray",
+            "study.yaml:7: source.kind: found 'counts_table' with assay 'microarray'; microarray "
+            "goes with series_matrix, rnaseq with counts_table or ncbi_counts",
+        ),
+        (
+            "reference: control",
+            "reference: case",
+            "study.yaml:11: contrasts.c: case and reference are the same group",
+        ),
+        (
+            "reference: control",
+            "reference: control, covariates: [age]",
+            "study.yaml:11: contrasts.c.covariates: 'age' is given neither under samples: nor in "
+            "samples.tsv",
+        ),
+        (
+            "reference: control",
+            "reference: control, paired: true",
+            "study.yaml:11: contrasts.c.paired: pairs need 'subject' under samples: or in "
+            "samples.tsv",
+        ),
+        (
+            "  group: {from: title, map: {a: case, b: control}}",
+            "  treatment: {from: title, map: {a: prednisone}}",
+            "study.yaml:8: samples: no 'group'; add samples.group here or a column 'group' in "
+            "samples.tsv\nstudy.yaml:9: samples.treatment: found 'prednisone'; allowed: none, "
+            "glucocorticoid, glucocorticoid+rituximab, rituximab, other, unknown",
+        ),
+        (
+            "counts_table, file: counts.txt.gz",
+            "counts_table",
+            "study.yaml:7: source: 'file' is missing; add it here",
+        ),
+        (
+            "file: counts.txt.gz}",
+            "file: counts.txt.gz, sha256: {other.gz: " + 64 * "a" + "}}",
+            "study.yaml:7: source.sha256: other.gz is not used by this study; used: "
+            "GSE1000_series_matrix.txt.gz, counts.txt.gz",
+        ),
+    ],
+)
+def test_cross_checks(tmp_path, old, new, wanted):
+    assert old in STUDY
+    folder = write_study(tmp_path / "s", STUDY.replace(old, new))
+    assert "\n".join(problems(folder)) == wanted
+
+
+def test_unknown_study_names_the_places(tmp_path):
+    with pytest.raises(UserError) as error:
+        read_studies(["GSE5"], "config/studies", [tmp_path], SCHEMAS)
+    assert str(error.value) == f"config/studies/GSE5 not found; looked for {tmp_path}/config/studies/GSE5"
