@@ -12,6 +12,7 @@ BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "scripts"))
 
 from neuroimmune import settings
+from neuroimmune.errors import UserError
 from neuroimmune.geo.urls import file_url
 from neuroimmune.workflow import code_of
 
@@ -24,7 +25,10 @@ if Path("config/config.yaml").exists():
     configfile: "config/config.yaml"
 
 
-RUN = settings.load(config, BASE, [Path(name) for name in workflow.configfiles])
+try:
+    RUN = settings.load(config, BASE, [Path(name) for name in workflow.configfiles])
+except UserError as error:
+    sys.exit(f"ERROR in the configuration: {error}")
 STUDIES = RUN["studies"]
 PANELS = RUN["panels"]
 DOWNLOADS = RUN["downloads"]

@@ -188,22 +188,26 @@ def design_of(obs, contrast, settings):
     if problem:
         warnings.insert(len(confounded), f"Design: {problem}.")
     terms = (["subject"] if paired else []) + list(covariates) + ["group"]
-    return kept, design, {
-        "formula": "~ " + " + ".join(terms),
-        "paired": paired,
-        "n_case": n_case,
-        "n_reference": n_reference,
-        "n_subjects": int(kept["subject"].nunique()),
-        "profiles": [
-            {"profile": name, "subject": row["subject"], "group": row["group"]}
-            for name, row in kept.iterrows()
-        ],
-        "left_out": left_out,
-        "confounders": confounded,
-        "treatment_unknown": bool(unknown.any() and not asks_treatment),
-        "problem": problem,
-        "warnings": warnings,
-    }
+    return (
+        kept,
+        design,
+        {
+            "formula": "~ " + " + ".join(terms),
+            "paired": paired,
+            "n_case": n_case,
+            "n_reference": n_reference,
+            "n_subjects": int(kept["subject"].nunique()),
+            "profiles": [
+                {"profile": name, "subject": row["subject"], "group": row["group"]}
+                for name, row in kept.iterrows()
+            ],
+            "left_out": left_out,
+            "confounders": confounded,
+            "treatment_unknown": bool(unknown.any() and not asks_treatment),
+            "problem": problem,
+            "warnings": warnings,
+        },
+    )
 
 
 def _imbalances(kept, contrast, confounded):

@@ -6,6 +6,7 @@ from .errors import UserError
 from .files import read_rows
 from .validation import check_rows
 
+
 def read_panels(sets_file, members_file, genes_file, families, schemas):
     """Read and check the three panel tables against their schemas and each other.
 

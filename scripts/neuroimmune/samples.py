@@ -149,7 +149,9 @@ def _read_fields(study, geo_samples, rows, yaml_file):
             key = "map" if "map" in field else "pattern" if "pattern" in field else "from"
             at = where([yaml_file], ["samples", name, key])
             counts = ", ".join(f"{text!r} ({n} samples)" for text, n in uncovered.most_common(8))
-            covers = f"; the map covers {', '.join(map(repr, field['map']))}" if "map" in field else ""
+            covers = (
+                f"; the map covers {', '.join(map(repr, field['map']))}" if "map" in field else ""
+            )
             problems.append(
                 f"{at}: samples.{name}.{key} does not cover what GEO says in {field['from']}: "
                 f"{counts}{covers}. Add a line for each (null leaves the samples out)"
@@ -162,7 +164,9 @@ def _raw(geo, source):
     if source.startswith("characteristics."):
         key = source.removeprefix("characteristics.").strip().lower()
         return geo.get("characteristics", {}).get(key, "")
-    return geo.get({"source_name": "source_name_ch1", "sample": "geo_accession"}.get(source, source), "")
+    return geo.get(
+        {"source_name": "source_name_ch1", "sample": "geo_accession"}.get(source, source), ""
+    )
 
 
 def _apply(field, text):
@@ -210,7 +214,8 @@ def _check_groups(study, table, yaml_file):
                     f"groups: {found or 'none, every sample is left out'}"
                 )
         subjects = [
-            set(kept.loc[kept["group"] == contrast[arm], "subject"]) for arm in ("case", "reference")
+            set(kept.loc[kept["group"] == contrast[arm], "subject"])
+            for arm in ("case", "reference")
         ]
         both = sorted(subjects[0] & subjects[1])
         if both and not contrast.get("paired"):

@@ -162,7 +162,9 @@ def _score_stratum(profiles, members, mapping, settings):
     return {
         "rules": pd.DataFrame({"rule": [how], "measurable_controls": [len(pool)]}),
         "detectability": _detectability(profiles, mapping, row_of, mean, n_detected, sizes, passes),
-        "scores": _long_scores(scores, profiles, {n: len(s[0]) for n, s in zip(names, sets, strict=True)}),
+        "scores": _long_scores(
+            scores, profiles, {n: len(s[0]) for n, s in zip(names, sets, strict=True)}
+        ),
         "controls": pd.DataFrame(
             {
                 "data_id": profiles.var_names[genes],
@@ -209,9 +211,7 @@ def _detectability(profiles, mapping, row_of, mean, n_detected, sizes, passes):
         }
     )
     parts = [
-        base.assign(
-            group=group, n_profiles=size, n_detected=n_detected[group].to_numpy()[rows]
-        )
+        base.assign(group=group, n_profiles=size, n_detected=n_detected[group].to_numpy()[rows])
         for group, size in sizes.items()
     ]
     table = pd.concat(parts).sort_values(["symbol", "group"], kind="stable")

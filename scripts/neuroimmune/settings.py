@@ -6,7 +6,15 @@ from pathlib import Path
 import yaml
 
 from .files import write_text
-from .studies import check_config, expression_files, find, geo_files, matrix_file, owner, read_studies
+from .studies import (
+    check_config,
+    expression_files,
+    find,
+    geo_files,
+    matrix_file,
+    owner,
+    read_studies,
+)
 
 RUN_CONFIG = Path("results/run_config.yaml")
 PANEL_TABLES = ("sets", "members", "genes", "ambiguous")
@@ -29,7 +37,10 @@ def load(config, base, config_files):
     panels = {key: _relative(find(config["panels"][key], places)) for key in PANEL_TABLES}
     records = read_studies(config["studies"], config["studies_dir"], places, schemas)
     studies = {
-        name: {"record": {**record, "folder": _relative(record["folder"])}, "paths": paths_of(record)}
+        name: {
+            "record": {**record, "folder": _relative(record["folder"])},
+            "paths": paths_of(record),
+        }
         for name, record in records.items()
     }
     downloads = [geo_path(*item) for record in records.values() for item in geo_files(record)]

@@ -152,7 +152,9 @@ def _cross_checks(study, rows, yaml_file, rows_file):
                 yield f"{at('samples', name, 'pattern')}: samples.{name}.pattern: {error}"
     for name, contrast in study["contrasts"].items():
         if contrast["case"] == contrast["reference"]:
-            yield f"{at('contrasts', name)}: contrasts.{name}: case and reference are the same group"
+            yield (
+                f"{at('contrasts', name)}: contrasts.{name}: case and reference are the same group"
+            )
         known = set(fields) | in_rows
         for covariate in contrast.get("covariates", []):
             if covariate not in known:

@@ -104,8 +104,8 @@ def judge(row, design, settings):
     return (
         "inconclusive",
         unknown.removeprefix("; "),
-        f"the 90 % interval ({fold_words(low)} to {fold_words(high)}) reaches beyond {fold:g}-fold; "
-        f"this cohort finds {fold_words(row['detectable_effect'])} or more{unknown}",
+        f"the 90 % interval ({fold_words(low)} to {fold_words(high)}) reaches beyond "
+        f"{fold:g}-fold; this cohort finds {fold_words(row['detectable_effect'])} or more{unknown}",
     )
 
 

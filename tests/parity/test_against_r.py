@@ -94,7 +94,9 @@ def test_hedges_g_follows_metafor(case):
     close(found["g"], [wanted["yi"]])
     close(found["variance"], [wanted["vi_ub"]])
     j = effect.correction(wanted["n1"] + wanted["n2"] - 2)
-    close([found["low"][0], found["high"][0]], j * wanted[["d_low", "d_high"]].to_numpy(float), 1e-7)
+    close(
+        [found["low"][0], found["high"][0]], j * wanted[["d_low", "d_high"]].to_numpy(float), 1e-7
+    )
 
 
 @pytest.mark.parametrize("case", table("hedges_paired")["case"])
@@ -106,7 +108,9 @@ def test_paired_hedges_g_follows_metafor(case):
     close(found["g"], [wanted["yi"]])
     close(found["variance"], [wanted["vi"]])
     j = effect.correction(wanted["n"] - 1)
-    close([found["low"][0], found["high"][0]], j * wanted[["d_low", "d_high"]].to_numpy(float), 1e-7)
+    close(
+        [found["low"][0], found["high"][0]], j * wanted[["d_low", "d_high"]].to_numpy(float), 1e-7
+    )
 
 
 @pytest.mark.parametrize("case", table("permutation")["case"])

@@ -49,7 +49,9 @@ def problems(folder):
 
 def test_default_config_and_studies_are_valid():
     config = read_yaml(ROOT / "config" / "config.yaml")
-    assert check_yaml(config, SCHEMAS / "config.schema.yaml", [ROOT / "config" / "config.yaml"]) == []
+    assert (
+        check_yaml(config, SCHEMAS / "config.schema.yaml", [ROOT / "config" / "config.yaml"]) == []
+    )
     studies = read_studies(config["studies"], "config/studies", [ROOT], SCHEMAS)
     assert list(studies) == ["GSE195791", "GSE112540", "GSE67255", "GSE159094", "GSE186294"]
 
@@ -65,7 +67,8 @@ def test_config_typo_names_file_line_and_the_keys_there_are(tmp_path):
     found = check_yaml(config, SCHEMAS / "config.schema.yaml", [path])
     assert found == [
         f"{path}:{line['connections']}: geo.connections: found 'many'; expected a whole number",
-        f"{path}:{line['controls_per_gene']}: score.controls_per_gene: found 1; expected at least 5",
+        f"{path}:{line['controls_per_gene']}: score.controls_per_gene: found 1; expected at least "
+        "5",
         f"{path}:{line['verdict']}: verdict: 'max_q' is missing; add it here",
         f"{path}:{line['max_Q']}: verdict.max_Q: unknown key; allowed here: max_permutation_p, "
         "max_q, min_gene_fraction, min_genes, min_set_count, min_subjects",
@@ -77,7 +80,10 @@ def test_repeated_keys_wrong_yaml_and_keys_that_are_no_text(tmp_path):
     for text, wanted in (
         ("a: 1\nb: 2\na: 3\n", f"{path}:3: the key 'a' stands twice (first in line 1); keep one"),
         ("a: [1\nb: 2\n", f"{path}:2: not valid YAML: did not find expected ',' or ']'"),
-        ("m:\n  0: none\n", f'{path}:2: the key 0 is read as int, not as text; write "0" in quotes'),
+        (
+            "m:\n  0: none\n",
+            f'{path}:2: the key 0 is read as int, not as text; write "0" in quotes',
+        ),
     ):
         path.write_text(text)
         with pytest.raises(UserError) as error:
@@ -172,4 +178,7 @@ def test_cross_checks(tmp_path, old, new, wanted):
 def test_unknown_study_names_the_places(tmp_path):
     with pytest.raises(UserError) as error:
         read_studies(["GSE5"], "config/studies", [tmp_path], SCHEMAS)
-    assert str(error.value) == f"config/studies/GSE5 not found; looked for {tmp_path}/config/studies/GSE5"
+    assert (
+        str(error.value)
+        == f"config/studies/GSE5 not found; looked for {tmp_path}/config/studies/GSE5"
+    )

@@ -86,13 +86,12 @@ def test_design_report_leads_with_the_confounder():
 
 
 def test_imbalance_and_unknown_treatment_are_said():
-    obs = samples(
-        sex=["female"] * 3 + ["male"] * 5, treatment=["unknown"] * 2 + ["none"] * 6
-    )
+    obs = samples(sex=["female"] * 3 + ["male"] * 5, treatment=["unknown"] * 2 + ["none"] * 6)
     _, _, report = contrasts.design_of(obs, PLAIN, SETTINGS)
     assert report["treatment_unknown"]
     assert report["warnings"] == [
-        "Treatment is not recorded for 2 of 8 samples: a difference may be that of glucocorticoids.",
+        "Treatment is not recorded for 2 of 8 samples: a difference may be that of "
+        "glucocorticoids.",
         "Sex is unevenly spread (female: 3 of aiha, 0 of healthy; male: 1 of aiha, 4 of healthy).",
     ]
 
@@ -136,9 +135,7 @@ def study(n=5, shift=1.5, seed=2):
     mapping = pd.DataFrame(
         [(f"H{i}", f"S{i}", f"g{i}") for i in range(20)], columns=["hgnc_id", "symbol", "data_id"]
     )
-    sets = pd.DataFrame(
-        {"set_id": ["moved", "null"], "axis": "hpa", "family": "neuroimmune"}
-    )
+    sets = pd.DataFrame({"set_id": ["moved", "null"], "axis": "hpa", "family": "neuroimmune"})
     scored = scoring.score_sets(
         profiles,
         members,
@@ -187,7 +184,9 @@ def test_a_moved_set_and_a_null_set():
 
 def test_direction_comes_from_case_and_reference():
     forward = run(study())["sets"].set_index("set_id")
-    flipped = run(study(), PLAIN | {"case": "healthy", "reference": "aiha"})["sets"].set_index("set_id")
+    flipped = run(study(), PLAIN | {"case": "healthy", "reference": "aiha"})["sets"].set_index(
+        "set_id"
+    )
     for column in ("log2_fold_change", "t", "hedges_g"):
         np.testing.assert_allclose(forward[column], -flipped[column])
     np.testing.assert_allclose(forward["p"], flipped["p"])

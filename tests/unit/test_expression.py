@@ -169,14 +169,19 @@ def test_replicates_of_a_subject_are_merged_before_anything_else():
     np.testing.assert_array_equal(data.layers["counts"][0], raw["GSM1"] + raw["GSM3"])
     assert data.obs.loc["GSM1+GSM3", "library_size"] == raw[["GSM1", "GSM3"]].sum().sum()
     assert data.obs["effective_library_size"].max() < data.obs["library_size"].max()
-    assert attrition.empty and summary["genes"] == 50
+    assert summary["genes"] == 50
+    assert attrition[["step", "left_out", "reason"]].to_numpy().tolist() == [
+        ["replicates", 1, "2 samples of one subject and group each were merged into 1 profiles"]
+    ]
     assert list(data.uns["globins"]) == ["g0"]
 
 
 def test_left_out_samples_leave_their_columns_counted():
     table = samples(include=["yes", "yes", "yes", "no"])
     raw = pd.DataFrame(
-        np.arange(1, 21.0).reshape(5, 4), index=list("vwxyz"), columns=["GSM4", "GSM1", "GSM2", "GSM3"]
+        np.arange(1, 21.0).reshape(5, 4),
+        index=list("vwxyz"),
+        columns=["GSM4", "GSM1", "GSM2", "GSM3"],
     )
     data, attrition, _ = profiles.from_counts(table, raw, "f", lambda ids: [])
     assert list(data.obs_names) == ["GSM1", "GSM2", "GSM3"]
@@ -190,7 +195,9 @@ def test_left_out_samples_leave_their_columns_counted():
 
 def test_profiles_round_trip(tmp_path):
     raw = pd.DataFrame(
-        np.arange(1, 21.0).reshape(5, 4), index=list("vwxyz"), columns=[f"GSM{i}" for i in range(1, 5)]
+        np.arange(1, 21.0).reshape(5, 4),
+        index=list("vwxyz"),
+        columns=[f"GSM{i}" for i in range(1, 5)],
     )
     data, *_ = profiles.from_counts(samples(), raw, "f", lambda ids: [])
     profiles.write_profiles(tmp_path / "p.h5ad", data)

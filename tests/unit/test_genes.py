@@ -14,7 +14,9 @@ from neuroimmune.validation import read_yaml
 ROOT = Path(__file__).parents[2]
 PANELS = ROOT / "config" / "panels"
 SCHEMAS = ROOT / "config" / "schemas"
-FILES = [PANELS / f"{n}.tsv" for n in ("neuroimmune_panel_sets", "neuroimmune_panels", "panel_genes")]
+FILES = [
+    PANELS / f"{n}.tsv" for n in ("neuroimmune_panel_sets", "neuroimmune_panels", "panel_genes")
+]
 FAMILIES = read_yaml(ROOT / "config" / "config.yaml")["panels"]["families"]
 
 
@@ -39,7 +41,12 @@ def test_panels_are_valid_and_complete():
     assert (len(sets), len(members), len(genes)) == (114, 1563, 1262)
     assert set(members["direction"]) == {1, -1}
     assert sets.set_index("set_id").at["conf_globins", "family"] == "confounder"
-    assert set(sets["family"]) == {"neuroimmune", "immune_effector", "confounder", "negative_control"}
+    assert set(sets["family"]) == {
+        "neuroimmune",
+        "immune_effector",
+        "confounder",
+        "negative_control",
+    }
 
 
 def test_panel_faults_name_file_and_line(tmp_path):
@@ -90,7 +97,10 @@ def test_kinds_of_identifiers():
 def test_by_id_then_symbol_then_synonym(genes, ambiguous):
     adrb2 = genes.set_index("symbol").loc["ADRB2"]
     found = mapped(genes, ambiguous, [adrb2["ensembl_gene_id"], "ENSG00000999999"])
-    assert found.loc["ADRB2", ["data_id", "matched_by"]].to_list() == ["ENSG00000169252", "Ensembl id"]
+    assert found.loc["ADRB2", ["data_id", "matched_by"]].to_list() == [
+        "ENSG00000169252",
+        "Ensembl id",
+    ]
     assert found.loc["CHAT", "reason"] == "no row under its Ensembl id or symbols"
     found = mapped(genes, ambiguous, [adrb2["entrez_id"], "1"])
     assert found.loc["ADRB2", "matched_by"] == "Entrez id"
@@ -102,7 +112,10 @@ def test_by_id_then_symbol_then_synonym(genes, ambiguous):
         if (row["previous_symbols"].split("|")[0], row["hgnc_id"]) not in ambiguous
     )
     old = gene["previous_symbols"].split("|")[0]
-    assert mapped(genes, ambiguous, [old, "A1BG"]).loc[gene["symbol"], "matched_by"] == "previous symbol"
+    assert (
+        mapped(genes, ambiguous, [old, "A1BG"]).loc[gene["symbol"], "matched_by"]
+        == "previous symbol"
+    )
     both = mapped(genes, ambiguous, [old, gene["symbol"]]).loc[gene["symbol"]]
     assert both["data_id"] == gene["symbol"]
 

@@ -56,6 +56,12 @@ def test_series_matrix(tmp_path):
     np.testing.assert_array_equal(table.to_numpy(), [[1.5, 2000], [np.nan, np.nan]])
 
 
+def test_series_matrix_of_sequencing_has_no_rows(tmp_path):
+    text = MATRIX.replace('"p1"\t1.5\t2e3\n"007"\t\tnull\n', "")
+    _, samples, table = read_matrix(gz(tmp_path / "m.gz", text))
+    assert table.shape == (0, 2) and len(samples) == 2
+
+
 def test_header_alone_does_not_need_the_table(tmp_path):
     path = gz(tmp_path / "m.gz", MATRIX.replace("!series_matrix_table_end\n", ""))
     assert len(read_header(path)[1]) == 2

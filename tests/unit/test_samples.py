@@ -40,12 +40,21 @@ def study(tmp_path, **changes):
                 "from": "characteristics.Group",
                 "map": {"AIHA": "aiha", "healthy": "control", "Healthy ": "control", "water": None},
             },
-            "treatment": {"from": "characteristics.drug", "map": {"": "none", "pred": "glucocorticoid"}},
+            "treatment": {
+                "from": "characteristics.drug",
+                "map": {"": "none", "pred": "glucocorticoid"},
+            },
         },
         "contrasts": {"c": {"question": "aiha_vs_healthy", "case": "aiha", "reference": "control"}},
     } | changes
     lines = ["accession: GSE1", "source: {platform: GPL1}", "samples:"]
-    lines += ["  subject: {from: x}", "  group:", "    from: y", "    map: {}", "  treatment: {from: z}"]
+    lines += [
+        "  subject: {from: x}",
+        "  group:",
+        "    from: y",
+        "    map: {}",
+        "  treatment: {from: z}",
+    ]
     lines += ["contrasts:", "  c:", "    case: aiha", "    reference: control", "    paired: true"]
     lines += ["exclude:", "  - {sample: GSM3}"]
     (tmp_path / "study.yaml").write_text("\n".join(lines))
@@ -123,8 +132,8 @@ def test_value_that_no_map_covers_and_field_that_geo_lacks(tmp_path):
     record["samples"]["subject"] = {"from": "characteristics.patient"}
     assert problems(record) == [
         "study.yaml:4: samples.subject.from: GEO has no 'characteristics.patient' for GSE1; it has "
-        "characteristics.donor (5 samples), characteristics.drug (2 samples), characteristics.group "
-        "(6 samples), source_name (6 samples), title (6 samples)",
+        "characteristics.donor (5 samples), characteristics.drug (2 samples), "
+        "characteristics.group (6 samples), source_name (6 samples), title (6 samples)",
         "study.yaml:7: samples.group.map does not cover what GEO says in characteristics.Group: "
         "'Healthy ' (1 samples), 'water' (1 samples); the map covers 'AIHA', 'healthy'. Add a line "
         "for each (null leaves the samples out)",

@@ -113,11 +113,11 @@ def test_scores_equal_a_plain_loop():
     np.testing.assert_allclose(z.mean(), 0, atol=1e-12)
     np.testing.assert_allclose(z.std(), 1)
     table = result["detectability"].drop_duplicates("symbol").set_index("symbol")
-    assert table["measurable"].to_dict() == {
-        f"S{i}": "yes" if i < 10 else "no" for i in range(20)
-    }
+    assert table["measurable"].to_dict() == {f"S{i}": "yes" if i < 10 else "no" for i in range(20)}
     with_scores = scoring.add_scores(profiles, result["scores"])
-    np.testing.assert_allclose(with_scores.obsm["scores"]["on"], scores.loc[profiles.obs_names, "on"])
+    np.testing.assert_allclose(
+        with_scores.obsm["scores"]["on"], scores.loc[profiles.obs_names, "on"]
+    )
 
 
 def test_a_global_shift_leaves_scores_alone():

@@ -29,9 +29,7 @@ def test_a_users_mistake_is_one_console_line_and_exit_1(tmp_path, capsys):
     assert stop.value.code == 1
     log = tmp_path / "logs" / "rule.log"
     output = capsys.readouterr()
-    assert output.err == (
-        f"ERROR in score_sets: samples.tsv:3: unknown sample (log: {log})\n"
-    )
+    assert output.err == (f"ERROR in score_sets: samples.tsv:3: unknown sample (log: {log})\n")
     assert output.out == ""
     text = log.read_text()
     assert "printed" in text and "INFO logged" in text
@@ -47,7 +45,9 @@ def test_an_internal_error_leaves_its_traceback_in_the_log(tmp_path, capsys):
 
 
 def modules(script):
-    return {path.relative_to(SCRIPTS).as_posix() for path in workflow.import_closure(SCRIPTS / script)}
+    return {
+        path.relative_to(SCRIPTS).as_posix() for path in workflow.import_closure(SCRIPTS / script)
+    }
 
 
 def test_the_closure_of_a_stage_is_what_it_runs():
@@ -61,16 +61,21 @@ def test_the_closure_of_a_stage_is_what_it_runs():
 def test_the_closure_covers_every_module_that_python_loads(script):
     """Import all modules named in a script, at any depth, and compare with the closure."""
     code = (
-        "import sys, ast, importlib; sys.path.insert(0, sys.argv[1]); from neuroimmune import workflow\n"
+        "import sys, importlib; sys.path.insert(0, sys.argv[1])\n"
+        "from neuroimmune import workflow\n"
         "from pathlib import Path\n"
         "for p in workflow.import_closure(Path(sys.argv[1]) / sys.argv[2]):\n"
         "    if 'neuroimmune' in p.parts:\n"
         "        m = p.relative_to(sys.argv[1]).with_suffix('').parts\n"
         "        importlib.import_module('.'.join(m).removesuffix('.__init__'))\n"
-        "print(*{m.__file__ for n, m in sys.modules.items() if n.startswith('neuroimmune')}, sep='\\n')"
+        "loaded = [m for n, m in sys.modules.items() if n.startswith('neuroimmune')]\n"
+        "print(*{m.__file__ for m in loaded}, sep='\\n')"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code, str(SCRIPTS), script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, str(SCRIPTS), script],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     loaded = {Path(line).relative_to(SCRIPTS).as_posix() for line in found.stdout.split()}
     # workflow itself is imported by this test's own code; every script has it anyway.
@@ -120,9 +125,7 @@ def test_tables_keep_text_as_text(tmp_path):
         {"a": ["None", "NA", "001", 'say "x"'], "x": [1 / 3, float("nan"), 1e-300, 5]}
     )
     write_table(path, table)
-    assert path.read_text() == (
-        'a\tx\nNone\t0.3333333333\nNA\t\n001\t1e-300\nsay "x"\t5\n'
-    )
+    assert path.read_text() == ('a\tx\nNone\t0.3333333333\nNA\t\n001\t1e-300\nsay "x"\t5\n')
     back = read_table(path, numeric=["x"])
     assert list(back["a"]) == ["None", "NA", "001", 'say "x"']
     assert back["x"].isna().to_list() == [False, True, False, False]

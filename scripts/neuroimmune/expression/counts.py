@@ -39,8 +39,10 @@ def match_columns(columns, samples, path):
     if missing and not problems:
         titles = dict(zip(samples["sample"], samples["title"], strict=True))
         shown = [f"{name} ({titles[name]})" if titles[name] else name for name in missing]
-        none = "no column matches any sample" if len(missing) == len(samples) else (
-            f"no column matches {len(missing)} of {len(samples)} samples: {_some(shown)}"
+        none = (
+            "no column matches any sample"
+            if len(missing) == len(samples)
+            else (f"no column matches {len(missing)} of {len(samples)} samples: {_some(shown)}")
         )
         problems.append(
             f"{path}: {none}; columns: {_some(columns)}. Name each sample's column in a column "

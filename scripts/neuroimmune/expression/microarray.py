@@ -92,7 +92,9 @@ def collapse_probes(table, annotation):
     best = symbol.reindex(order).drop_duplicates()
     probe_of = pd.Series(best.index, index=best.to_numpy()).sort_index()
     leave_out(
-        ~table.index.isin(probe_of), "further probes of a gene", "the probe with the highest mean stays"
+        ~table.index.isin(probe_of),
+        "further probes of a gene",
+        "the probe with the highest mean stays",
     )
     var = pd.DataFrame(
         {

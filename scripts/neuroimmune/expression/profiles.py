@@ -14,9 +14,28 @@ def profile_names(samples):
     named by its GSMs joined with '+'.
     """
     groups = samples.groupby(["subject", "group"], sort=False)["sample"]
-    return samples.set_index("sample").index.to_series().map(
-        {name: "+".join(members) for _, members in groups for name in members}
+    return (
+        samples.set_index("sample")
+        .index.to_series()
+        .map({name: "+".join(members) for _, members in groups for name in members})
     )
+
+
+def _merged(names):
+    """Attrition rows for samples that share a profile: replicates of one subject and group."""
+    shared = names[names.str.contains("+", regex=False)]
+    if shared.empty:
+        return []
+    return [
+        {
+            "step": "replicates",
+            "unit": "sample",
+            "left_out": len(shared) - shared.nunique(),
+            "reason": f"{len(shared)} samples of one subject and group each were merged into "
+            f"{shared.nunique()} profiles",
+            "examples": ", ".join(shared.unique()[:5]),
+        }
+    ]
 
 
 def from_arrays(samples, series, table, annotation, scale, path):
@@ -30,9 +49,10 @@ def from_arrays(samples, series, table, annotation, scale, path):
     if table.empty:
         files = [name for name in series.get("supplementary_file", []) if name != "NONE"]
         raise UserError(
-            f"{path}: the series matrix holds no values, as is usual for sequencing; the values are in the "
-            f"supplementary files ({', '.join(files) or 'GEO lists none'}): set source.kind to "
-            "counts_table and source.file to one of them, or source.kind to ncbi_counts"
+            f"{path}: the series matrix holds no values, as is usual for sequencing; the values "
+            f"are in the supplementary files ({', '.join(files) or 'GEO lists none'}): set "
+            "source.kind to counts_table and source.file to one of them, or source.kind to "
+            "ncbi_counts"
         )
     samples = samples[samples["include"] == "yes"]
     table = table[samples["sample"].to_list()]
@@ -41,6 +61,7 @@ def from_arrays(samples, series, table, annotation, scale, path):
     values, raised = microarray.to_log2(table, decided)
     values, var, steps = microarray.collapse_probes(values, annotation)
     names = profile_names(samples)
+    steps += _merged(names)
     values = microarray.merge_replicates(values, names)
     medians = values.median()
     warnings = []
@@ -92,6 +113,7 @@ def from_counts(samples, counts, path, globins_of):
             },
         )
     names = profile_names(samples)
+    steps += _merged(names)
     counts = bulk_counts.merge_replicates(counts, names)
     globins = globins_of(counts.index)
     values, effective = bulk_counts.log_cpm(counts, globins)
@@ -117,7 +139,9 @@ def from_counts(samples, counts, path, globins_of):
 def _library_warnings(library):
     ratio = library.max() / library.min()
     if ratio > 5:
-        return [f"library sizes differ {ratio:.0f}-fold ({library.min():,.0f} to {library.max():,.0f})"]
+        return [
+            f"library sizes differ {ratio:.0f}-fold ({library.min():,.0f} to {library.max():,.0f})"
+        ]
     return []
 
 

@@ -28,8 +28,9 @@ def read_header(path):
 def read_matrix(path):
     """(series, samples, table) of a series matrix; `table` is a float DataFrame, probes x GSM.
 
-    Blank, NA, null and similar cells are NaN. Raises UserError where a cell is other text, an
-    identifier or a sample stands twice, or the end tag is missing.
+    Blank, NA, null and similar cells are NaN; a series of sequencing data has no rows. Raises
+    UserError where a cell is other text, an identifier or a sample stands twice, or the end tag
+    is missing.
     """
     import pandas as pd
 
@@ -37,7 +38,9 @@ def read_matrix(path):
         series, samples = _header(stream, path)
         body = stream.read()
     if END not in body:
-        raise UserError(f"{path}: the line {END} is missing: the file is cut off; delete it and rerun")
+        raise UserError(
+            f"{path}: the line {END} is missing: the file is cut off; delete it and rerun"
+        )
     body = body[: body.index(END)]
     table = pd.read_csv(
         io.StringIO(body),
@@ -50,12 +53,15 @@ def read_matrix(path):
     )
     table.index = table.index.astype(str)
     table.columns = [str(name).strip() for name in table.columns]
+    if table.empty:  # as usual for sequencing; pandas has no types for no rows
+        table = table.astype(float)
     text = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
     if text:
         column = table[text[0]]
         bad = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
         raise UserError(
-            f"{path}: sample {text[0]}, row {bad.index[0]}: found {bad.iloc[0]!r}, expected a number"
+            f"{path}: sample {text[0]}, row {bad.index[0]}: found {bad.iloc[0]!r}, expected a "
+            "number"
         )
     names = [sample["geo_accession"] for sample in samples]
     if list(table.columns) != names:
@@ -68,7 +74,19 @@ def read_matrix(path):
 
 
 # Ways in which submitters write "no value" into a cell of numbers.
-MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "none", "None", "--", "Data Not Available"]
+MISSING = [
+    "",
+    "NA",
+    "N/A",
+    "NaN",
+    "nan",
+    "null",
+    "NULL",
+    "none",
+    "None",
+    "--",
+    "Data Not Available",
+]
 
 
 def _open(path):

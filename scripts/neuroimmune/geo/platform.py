@@ -29,7 +29,9 @@ def read_annotation(path):
             raise UserError(f"{path}: no line {BEGIN}: not a platform annotation")
         body = stream.read()
     if END not in body:
-        raise UserError(f"{path}: the line {END} is missing: the file is cut off; delete it and rerun")
+        raise UserError(
+            f"{path}: the line {END} is missing: the file is cut off; delete it and rerun"
+        )
     table = pd.read_csv(
         io.StringIO(body[: body.index(END)]),
         sep="\t",

@@ -11,7 +11,8 @@ def design_matrix(samples, paired, covariates=()):
     """Design of a contrast as a DataFrame, rows as `samples`, the column 'case' last.
 
     samples: DataFrame with 'arm' (1 case, 0 reference), 'subject' and the covariates as text.
-    Age is continuous and centred, every other covariate a factor. Columns: intercept, one indicator a further subject (paired), covariates, case.
+    Age is continuous and centred, every other covariate a factor.
+    Columns: intercept, one indicator a further subject (paired), covariates, case.
     """
     import pandas as pd
 

@@ -1,0 +1,86 @@
+"""Where GEO keeps the files of an accession."""
+
+import re
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from ..errors import UserError
+
+# Kind of file -> (accession type, folder in GEO's tree). The first pattern that fits the whole
+# name counts; any other file of a series is supplementary.
+FOLDERS = {
+    r".*_series_matrix\.txt\.gz": ("GSE", "matrix"),
+    r"GSE[0-9]+_(raw|norm)_counts_.*_NCBI\.tsv\.gz": ("GSE", "rnaseq_counts"),
+    r"GSE[0-9]+_family\.soft\.gz": ("GSE", "soft"),
+    r"GPL.*\.annot\.gz": ("GPL", "annot"),
+    r"GPL.*_family\.soft\.gz": ("GPL", "soft"),
+}
+TREES = {"GSE": "series", "GPL": "platforms"}
+
+
+def stub_folder(accession):
+    """GEO's folder of a thousand accessions: GSE7 -> GSEnnn, GSE301528 -> GSE301nnn.
+
+    Raises UserError unless the accession is GSE or GPL and a number.
+    """
+    if not re.fullmatch(r"(GSE|GPL)[1-9][0-9]*", accession):
+        raise UserError(
+            f"accession {accession!r}: expected GSE or GPL and a number, such as GSE301528"
+        )
+    return accession[:3] + accession[3:-3] + "nnn"
+
+
+def file_url(base_url, ncbi_counts_url, accession, file):
+    """The address of a file of a series (GSE) or platform (GPL).
+
+    `base_url` is the top of GEO's tree (http, https, or file: as in `local_path`);
+    `ncbi_counts_url` is the template for the counts that NCBI computes, in which {base_url},
+    {stub}, {accession} and {file} are filled in. The file name is percent-quoted.
+
+    Raises UserError for another accession, a name that is not a plain file name, a platform
+    file of a series or the reverse, or an address that cannot be built.
+    """
+    stub = stub_folder(accession)
+    if not file or re.search(r"[/\\\x00-\x1f]|\.\.", file):
+        raise UserError(f"{accession}: file {file!r}: expected a file name, without a folder")
+    if not re.match(r"https?://.|file:.", base_url):
+        raise UserError(f"geo.base_url {base_url!r}: expected http://, https:// or file: and more")
+    kind, folder = next(
+        (place for pattern, place in FOLDERS.items() if re.fullmatch(pattern, file)),
+        ("GSE", "suppl"),
+    )
+    if kind != accession[:3]:
+        raise UserError(f"{accession}: {file!r} is a file of a {kind} accession, not of this one")
+    base_url = base_url.rstrip("/")
+    if folder == "rnaseq_counts":
+        values = {
+            "base_url": base_url,
+            "stub": stub,
+            "accession": accession,
+            "file": quote(file, safe=""),
+        }
+        try:
+            return ncbi_counts_url.format_map(values)
+        except (LookupError, ValueError, AttributeError):
+            raise UserError(
+                f"geo.ncbi_counts_url {ncbi_counts_url!r}: the names in braces may be "
+                "{base_url}, {stub}, {accession} and {file}"
+            ) from None
+    return f"{base_url}/{TREES[kind]}/{stub}/{accession}/{folder}/{quote(file, safe='')}"
+
+
+def local_path(url):
+    """The path of a file: URL: file:///from/the/root, or file:from/the/current/folder.
+
+    Raises UserError if the URL names another computer.
+    """
+    path = url.removeprefix("file:")
+    if path.startswith("//"):
+        host, slash, path = path[2:].partition("/")
+        if host not in ("", "localhost"):
+            raise UserError(
+                f"{url}: {host!r} stands where a computer is named; write file:/// and the path "
+                "from the root, or file: and the path from the current folder"
+            )
+        path = slash + path
+    return Path(unquote(path))

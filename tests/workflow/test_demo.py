@@ -1,0 +1,228 @@
+"""The demo: planted truths, the same bytes on any core count, reruns that do what they must."""
+
+import hashlib
+import re
+import shutil
+
+import pandas as pd
+import pytest
+from conftest import ROOT, snakemake, succeed
+
+
+@pytest.fixture(scope="module")
+def verdicts(demo):
+    table = pd.read_csv(demo / "results" / "synthesis" / "verdicts.tsv", sep="\t")
+    return table.set_index(["study", "set_id"])
+
+
+def one(verdicts, study, name):
+    row = verdicts.loc[(study, name)]
+    return row["verdict"], row["log2_fold_change"], row["q"]
+
+
+def test_the_real_adrenergic_effect_is_found(verdicts):
+    verdict, effect, q = one(verdicts, "GSE9000001", "adr_beta_camp_signalling")
+    assert verdict == "higher" and 0.55 < effect < 0.9 and q < 1e-4
+
+
+def test_the_erythroid_shift_is_visible(verdicts):
+    """It is composition; the adjusted verdict comes with the adjustment stage."""
+    for name in ("conf_erythroid_reticulocyte", "conf_globins", "np_neuromedin_bombesin"):
+        assert one(verdicts, "GSE9000001", name)[0] == "higher"
+
+
+def test_glucocorticoid_control_is_found(verdicts):
+    for name in ("gr_response_up", "gr_response_down", "gr_exposure_sentinel"):
+        verdict, effect, q = one(verdicts, "GSE9000002", name)
+        assert verdict == "higher" and 0.8 < effect < 1.3 and q < 1e-4
+    assert one(verdicts, "GSE9000002", "hpa_gr_machinery")[0] == "no difference"
+
+
+def test_undetected_sets_are_not_measurable(verdicts):
+    for study in ("GSE9000001", "GSE9000002"):
+        for name in ("chol_nicotinic_receptors", "neg_olfactory", "neg_testis", "neg_lens_retina"):
+            row = verdicts.loc[(study, name)]
+            assert row["verdict"] == "not measurable" and row["detail"] == "detection"
+
+
+def test_the_confounded_contrast_keeps_its_numbers_without_a_verdict(verdicts):
+    rows = verdicts.loc["GSE9000003"]
+    assert set(rows["verdict"]) == {"not measurable"}
+    moved = rows.loc["gr_response_up"]
+    assert moved["detail"] == "confounded by treatment"
+    assert moved["log2_fold_change"] > 0.8 and moved["p"] < 0.001 and pd.isna(moved["q"])
+
+
+def test_null_sets_stay_null(verdicts):
+    """Sets that share no gene with a planted one: at most 5 % move."""
+    members = pd.read_csv(ROOT / "config" / "panels" / "neuroimmune_panels.tsv", sep="\t")
+    planted = {
+        "GSE9000001": ["adr_beta_camp_signalling", "np_neuromedin_bombesin", "gr_response_up",
+                       "gr_response_down", "conf_erythroid_reticulocyte", "conf_globins"],
+        "GSE9000002": ["gr_response_up", "gr_response_down", "adr_receptors_beta"],
+    }  # fmt: skip
+    for study, sets in planted.items():
+        genes = set(members.loc[members["set_id"].isin(sets), "gene_symbol"])
+        touched = set(members.loc[members["gene_symbol"].isin(genes), "set_id"])
+        rows = verdicts.loc[study]
+        rest = rows[~rows.index.isin(touched) & (rows["verdict"] != "not measurable")]
+        assert len(rest) > 40
+        assert rest["verdict"].isin(["higher", "lower"]).mean() <= 0.05
+
+
+def test_every_sample_is_accounted_for(demo):
+    samples = pd.read_csv(demo / "results/GSE9000001/samples.tsv", sep="\t", keep_default_na=False)
+    left_out = samples[samples["include"] == "no"]
+    assert len(samples) == 17
+    assert left_out[["sample", "reason"]].to_numpy().tolist() == [
+        ["GSM99000117", "failed hybridisation, flat profile"]
+    ]
+    third = pd.read_csv(demo / "results/GSE9000003/samples.tsv", sep="\t", keep_default_na=False)
+    assert list(third.loc[third["include"] == "no", "reason"]) == [
+        "its group is mapped to nothing in study.yaml"
+    ]
+
+
+def test_every_download_has_its_manifest(demo):
+    import json
+
+    files = [p for p in (demo / "resources/geo").rglob("*.gz")]
+    assert len(files) == 6
+    for path in files:
+        manifest = json.loads(path.with_name(path.name + ".json").read_text())
+        assert manifest["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert manifest["bytes"] == path.stat().st_size
+
+
+def test_every_page_says_simulated(demo):
+    pages = sorted(path.name for path in (demo / "results/report").glob("*.html"))
+    assert pages == ["GSE9000001.html", "GSE9000002.html", "GSE9000003.html", "index.html"]
+    for name in pages:
+        text = (demo / "results/report" / name).read_text()
+        assert "SIMULATED DATA" in text
+
+
+def digests(folder):
+    results = folder / "results"
+    return {
+        path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in results.rglob("*")
+        if path.suffix in (".tsv", ".json") and not {"logs", "benchmarks"} & set(path.parts)
+    }
+
+
+def test_one_core_gives_the_same_bytes(demo, tmp_path):
+    succeed(tmp_path, cores=1)
+    found, wanted = digests(tmp_path), digests(demo)
+    assert len(wanted) > 25
+    assert found == wanted
+    # The pages differ in the dates of the downloads only.
+    dates = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|\+00:00)?")
+    for page in (demo / "results/report").glob("*.html"):
+        other = tmp_path / "results/report" / page.name
+        assert dates.sub("", page.read_text()) == dates.sub("", other.read_text())
+
+
+def test_a_second_run_does_nothing(demo):
+    assert "Nothing to be done" in succeed(demo)
+
+
+@pytest.fixture(scope="module")
+def copy(demo, tmp_path_factory):
+    """A copy of the repository with a finished run, to edit."""
+    place = tmp_path_factory.mktemp("copy")
+    repository = place / "repository"
+    names = shutil.ignore_patterns(".*", "run", "results", "resources", "__pycache__")
+    shutil.copytree(ROOT, repository, ignore=names)
+    shutil.copytree(demo, place / "run")
+    succeed(place / "run", repository=repository)
+    return repository, place / "run"
+
+
+def planned(run, repository):
+    """Rule -> number of jobs that a dry run would do."""
+    output = succeed(run, "--dry-run", repository=repository)
+    if "Nothing to be done" in output:
+        return {}
+    table = output[output.index("Job stats:") :]
+    return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_an_edited_method_reruns_its_stage_and_what_follows(copy):
+    repository, run = copy
+    library = repository / "scripts" / "neuroimmune"
+    assert planned(run, repository) == {}
+    edit(
+        library / "verdict.py",
+        'return (\n            "higher"',
+        'return (  # why\n            "higher"',
+    )
+    assert planned(run, repository) == {}
+    edit(library / "stats" / "power.py", "alpha=0.05, power=0.8", "alpha=0.05, power=0.9")
+    assert planned(run, repository) == {
+        "test_contrast": 3,
+        "give_verdicts": 1,
+        "write_report": 1,
+        "all": 1,
+        "total": 6,
+    }
+
+
+def test_an_edited_setting_reruns_its_stage_and_what_follows(demo, tmp_path):
+    more = tmp_path / "more.yaml"
+    more.write_text("verdict: {max_q: 0.1}\n")
+    output = succeed(demo, str(more), "--dry-run")
+    table = output[output.index("Job stats:") :]
+    assert dict(re.findall(r"^(\w+) +(\d+)$", table, re.M)) == {
+        "give_verdicts": "1",
+        "write_report": "1",
+        "all": "1",
+        "total": "3",
+    }
+
+
+def test_a_typo_in_the_config_is_one_line_with_its_file_and_line(tmp_path):
+    more = tmp_path / "more.yaml"
+    more.write_text("# mine\ndetect:\n  min_cuont: 5\n")
+    process = snakemake(tmp_path, str(more))
+    assert process.returncode == 1
+    assert process.stdout.splitlines()[-1] == (
+        f"ERROR in the configuration: {more}:3: detect.min_cuont: unknown key; allowed here: "
+        "background_quantile, background_sets, fallback_quantile, min_background_genes, min_count, "
+        "min_fraction"
+    )
+    assert not (tmp_path / "resources").exists()
+
+
+def test_lint_is_clean():
+    process = snakemake(ROOT / "results", "--lint")
+    assert process.returncode == 0, process.stdout
+
+
+def test_report_archive_builds(demo):
+    succeed(demo, "--report", "report.zip")
+    assert (demo / "report.zip").stat().st_size > 100_000
+
+
+def test_as_a_module(tmp_path):
+    (tmp_path / "Snakefile").write_text(
+        f"""
+module neuroimmune:
+    snakefile:
+        "{ROOT}/Snakefile"
+    config:
+        config
+
+
+use rule * from neuroimmune
+"""
+    )
+    process = snakemake(tmp_path, "--dry-run", repository=tmp_path, config=None)
+    assert process.returncode == 0, process.stdout
+    assert "write_report" in process.stdout
