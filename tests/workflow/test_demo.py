@@ -226,3 +226,19 @@ use rule * from neuroimmune
     process = snakemake(tmp_path, "--dry-run", repository=tmp_path, config=None)
     assert process.returncode == 0, process.stdout
     assert "write_report" in process.stdout
+
+
+def test_every_column_is_documented(demo):
+    sections = re.split(r"^## ", (ROOT / "docs" / "outputs.md").read_text(), flags=re.M)[1:]
+    for path in sorted((demo / "results").rglob("*.tsv")):
+        if {"benchmarks", "panels"} & set(path.parts):
+            continue
+        name = path.name.split(".", 1)[-1] if path.parent.name == "contrasts" else path.name
+        text = [part for part in sections if name in part.splitlines()[0]]
+        assert len(text) == 1, name
+        body = text[0]
+        if name == "verdicts.tsv":
+            body += next(part for part in sections if "sets.tsv" in part.splitlines()[0])
+        words = set(re.findall(r"\w+", body))
+        columns = path.read_text().splitlines()[0].split("\t")
+        assert set(columns) <= words, (name, set(columns) - words)
