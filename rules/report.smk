@@ -27,7 +27,7 @@ rule write_report:
     benchmark:
         "results/benchmarks/write_report.tsv"
     conda:
-        "../envs/report.yaml"
+        "../envs/analysis.yaml"
     resources:
         mem_mb=1000,
         runtime=20,

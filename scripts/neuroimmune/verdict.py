@@ -66,12 +66,7 @@ def judge(row, design, settings):
     """
     fold = settings["margin_fold"]
     if row["gate"] == "detection":
-        return (
-            "not measurable",
-            "detection",
-            f"{row['n_measurable']:.0f} of {row['n_genes']:.0f} genes are detected; at least "
-            f"{settings['min_genes']} and {100 * settings['min_gene_fraction']:g} % are needed",
-        )
+        return "not measurable", "detection", _detection_in_words(row, settings)
     if row["gate"] == "design":
         return "not measurable", "design", design["problem"]
     if row["gate"] == "confounded":
@@ -106,6 +101,18 @@ def judge(row, design, settings):
         unknown.removeprefix("; "),
         f"the 90 % interval ({fold_words(low)} to {fold_words(high)}) reaches beyond "
         f"{fold:g}-fold; this cohort finds {fold_words(row['detectable_effect'])} or more{unknown}",
+    )
+
+
+def _detection_in_words(row, settings):
+    if row["set_count"] < settings["min_set_count"]:
+        return (
+            f"{row['set_count']:.2g} counts of the whole set in a sample; at least "
+            f"{settings['min_set_count']:g} are needed"
+        )
+    return (
+        f"{row['n_measurable']:.0f} of {row['n_genes']:.0f} genes are detected; at least "
+        f"{settings['min_genes']} and {100 * settings['min_gene_fraction']:g} % are needed"
     )
 
 

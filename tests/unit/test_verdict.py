@@ -87,6 +87,9 @@ def test_reasons_are_in_words():
     assert verdict({"n_measurable": 1})[2] == (
         "1 of 10 genes are detected; at least 2 and 30 % are needed"
     )
+    assert verdict({"set_count": 1.9})[2] == (
+        "1.9 counts of the whole set in a sample; at least 2 are needed"
+    )
     assert verdict({}, CONFOUNDED)[2] == "treatment separates the groups"
     assert verdict(TIGHT)[2] == (
         "the 90 % interval (1.15-fold down to 1.32-fold up) lies within 1.5-fold"

@@ -1,0 +1,506 @@
+"""The report, built from small made-up tables: what stands on the pages, and that nothing leaks."""
+
+import json
+import re
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import yaml
+
+from neuroimmune.contrast import SET_COLUMNS
+from neuroimmune.files import write_table
+from neuroimmune.report import formats
+from neuroimmune.report.build import MARKS, QUESTIONS, write_report
+from neuroimmune.studies import QUESTION_FACTOR
+from neuroimmune.verdict import VERDICTS
+
+HOSTILE = '<script>alert(1)</script> & "</script>\'" onclick="x'
+NAN = float("nan")
+CONFIG = {
+    "panels": {
+        "families": {"neuroimmune": ["hpa", "adrenergic"], "negative_control": ["negative_control"]}
+    },
+    "detect": {"min_count": 10, "min_fraction": 0.5, "background_sets": ["neg_testis", "neg_x"]},
+    "score": {"controls_per_gene": 50},
+    "contrast": {"margin_fold": 1.5},
+    "verdict": {
+        "max_q": 0.05,
+        "max_permutation_p": 0.05,
+        "min_genes": 2,
+        "min_gene_fraction": 0.3,
+        "min_set_count": 2,
+        "min_subjects": 3,
+    },
+}
+SETS = [  # id, axis, name, caution, family, signed genes
+    ("gr_response_up", "hpa", "Induced by steroids", "", "neuroimmune", ["+FKBP5", "+TSC22D3"]),
+    ("adr_beta", "adrenergic", HOSTILE, HOSTILE, "neuroimmune", ["+ADRB1", "+ADRB2", "-PDE4B"]),
+    ("neg_testis", "negative_control", "Testis genes", "", "negative_control", ["+ZPBP"]),
+]
+GENES = ["ADRB1", "ADRB2", "FKBP5", "PDE4B", "TSC22D3", "ZPBP"]
+CHANGES = {"A": 0.8696602129, "B": 0.9810475727, "C": 0.6323285695, "D": 0.6972637073}
+
+
+class Page(HTMLParser):
+    """Text, links, ids, and whether every tag that is opened is closed in order."""
+
+    VOID = {"meta", "link", "input", "br", "rect", "path", "circle"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.raw, self.open, self.ids, self.attributes, self.words = text, [], [], [], []
+        self.feed(text)
+        self.close()
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self.attributes += [(tag, *item) for item in attrs]
+        self.ids += [value for key, value in attrs if key == "id"]
+
+    def handle_startendtag(self, tag, attrs):
+        self.attributes += [(tag, *item) for item in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, self.getpos()
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+    def row(self, start):
+        """Cells of the first table row whose first cell begins with the text."""
+        for found in re.findall(r"<tr[^>]*>(.*?)</tr>", self.raw, re.DOTALL):
+            cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", found, re.DOTALL)
+            cells = [" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in cells]
+            if cells and cells[0].startswith(start):
+                return cells
+        raise AssertionError(f"no row {start}")
+
+
+def verdict_row(study, contrast, question, set_id, verdict, **numbers):
+    entry = next(item for item in SETS if item[0] == set_id)
+    return {
+        **dict.fromkeys([*SET_COLUMNS, "gate", "q", "detail"]),
+        "study": study,
+        "contrast": contrast,
+        "question": question,
+        "tissue": "PBMC",
+        "stratum": "all",
+        "set_id": set_id,
+        "axis": entry[1],
+        "family": entry[4],
+        "n_genes": len(entry[5]),
+        "n_measurable": 0,
+        "measurable_genes": "",
+        "n_case": 4,
+        "n_reference": 4,
+        "verdict": verdict,
+        "reason": "because",
+        **numbers,
+    }
+
+
+def design(study, contrast, question, paired, **given):
+    case, reference = ("dex", "vehicle") if paired else ("AIHA", "healthy")
+    profiles = [
+        {"profile": f"{name}_{group}", "group": group}
+        | {"subject": name if paired else f"{name}_{group}"}
+        for group in (case, reference)
+        for name in "ABCD"
+    ]
+    return {
+        "study": study,
+        "contrast": contrast,
+        "stratum": "all",
+        "question": question,
+        "case": case,
+        "reference": reference,
+        "paired": paired,
+        "formula": "~ subject + group" if paired else "~ group",
+        "n_case": 4,
+        "n_reference": 4,
+        "n_subjects": 4 if paired else 8,
+        "profiles": profiles,
+        "left_out": [],
+        "confounders": [],
+        "treatment_unknown": False,
+        "problem": "",
+        "warnings": [],
+        "genes_left_out": 3,
+        **given,
+    }
+
+
+STUDIES = {
+    "GSE1": {
+        "accession": "GSE1",
+        "title": HOSTILE,
+        "citation": {"pmid": "12345"},
+        "organism": "Homo sapiens",
+        "tissue": "PBMC",
+        "assay": "rnaseq",
+        "role": "positive control",
+        "source": {"kind": "counts_table", "file": "GSE1_counts.txt.gz"},
+        "contrasts": {"dex_vs_vehicle": {}},
+        "notes": HOSTILE,
+    },
+    "GSE2": {
+        "accession": "GSE2",
+        "title": "Made-up patients",
+        "organism": "Homo sapiens",
+        "tissue": "whole blood",
+        "assay": "microarray",
+        "role": "primary",
+        "simulated": True,
+        "source": {"kind": "series_matrix", "platform": "GPL570"},
+        "contrasts": {"aiha_vs_healthy": {}},
+    },
+}
+CONFOUNDED = "Confounded by sex: AIHA is female, healthy is male."
+DESIGNS = {
+    "GSE1": design(
+        "GSE1", "dex_vs_vehicle", "glucocorticoid_vs_vehicle", True, warnings=["A remark."]
+    ),
+    "GSE2": design(
+        "GSE2",
+        "aiha_vs_healthy",
+        "aiha_vs_healthy",
+        False,
+        confounders=[{"factor": "sex", "case": "female", "reference": "male"}],
+        treatment_unknown=True,
+        warnings=[CONFOUNDED, "Treatment is not recorded."],
+    ),
+}
+
+
+def verdicts():
+    gc = ("GSE1", "dex_vs_vehicle", "glucocorticoid_vs_vehicle")
+    aiha = ("GSE2", "aiha_vs_healthy", "aiha_vs_healthy")
+    moved = {
+        "log2_fold_change": 0.6041,
+        "ci_low": 0.2,
+        "ci_high": 1.0,
+        "q": 2.4e-5,
+        "p": 1e-6,
+        "permutation_p": 0.125,
+        "permutation_floor": 0.125,
+        "permutation_labelings": 16,
+        "hedges_g": 2.001,
+        "g_ci_low": 1.0,
+        "g_ci_high": 3.0,
+        "achieved_margin": 0.5,
+        "detectable_effect": 0.3,
+        "random_set_percentile": 99.5,
+        "n_measurable": 2,
+        "measurable_genes": "ADRB2;PDE4B",
+    }
+    return [
+        verdict_row(*gc, "gr_response_up", "higher", **moved),
+        verdict_row(*gc, "adr_beta", "higher", **moved),
+        verdict_row(*gc, "neg_testis", "not measurable", detail="detection"),
+        verdict_row(*aiha, "gr_response_up", "inconclusive", log2_fold_change=-0.7),
+        verdict_row(*aiha, "adr_beta", "not measurable", detail="confounded by sex"),
+        verdict_row(*aiha, "neg_testis", "no difference", log2_fold_change=0.01),
+    ]
+
+
+def write(root, rows=None, studies=STUDIES):
+    """Write all tables below `root` and the report from them; dict of page name -> Page."""
+
+    def table(path, rows, columns=None):
+        write_table(root / path, pd.DataFrame(rows, columns=columns))
+        return str(root / path)
+
+    def document(path, value):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(json.dumps(value))
+        return str(root / path)
+
+    tables, manifests = [], []
+    for name in studies:
+        d = DESIGNS[name]
+        folder = f"results/{name}"
+        sample = {
+            "include": "yes",
+            "reason": "",
+            "subject": "S",
+            "group": d["case"],
+            "treatment": "none",
+            "note": "",
+            "geo_source_name": "blood",
+            "geo_characteristics": HOSTILE,
+        }
+        blank = dict.fromkeys(
+            ["title", "phase", "tissue", "batch", "sex", "age", "fraction", "files"]
+            + ["geo_platform", "geo_description", "geo_biosample"],
+            "",
+        )
+        out = {"include": "no", "reason": "failed the array scan", "group": ""}
+        samples = [{"sample": "GSM1", **blank, **sample}]
+        samples += [{"sample": "GSM2", **blank, **sample, **out}]
+        step = {"step": "genes of two rows", "unit": "row", "left_out": 12, "reason": "summed"}
+        mapping = [
+            {"hgnc_id": f"HGNC:{g}", "symbol": g, "data_id": g, "matched_by": "approved symbol"}
+            for g in GENES
+        ]
+        mapping[0] |= {"data_id": "", "matched_by": "", "reason": "no row under its symbol"}
+        detected = [
+            {"stratum": "all", "hgnc_id": f"HGNC:{g}", "symbol": g, "data_id": g, "mean_count": NAN}
+            | {"measurable": "yes", "group": group, "n_profiles": 4, "n_detected": n}
+            for g in GENES[1:]
+            for group, n in ((d["case"], 4), (d["reference"], 3))
+        ]
+        genes = [
+            {"stratum": "all", "data_id": "ADRB2", "symbol": "ADRB2", "log2_fold_change": 0.795}
+            | {"ci_low": 0.6, "ci_high": 0.98, "p": 1e-6, "q": 1.7e-4, "mean_expression": 5.0},
+            {"stratum": "all", "data_id": "OTHER", "symbol": "", "log2_fold_change": -1.0}
+            | {"ci_low": -2, "ci_high": NAN, "p": 1e-7, "q": 1e-5, "mean_expression": NAN},
+        ]
+        if d["paired"]:
+            subjects = [
+                {"stratum": "all", "symbol": "ADRB2", "subject": s, "group": "dex"}
+                | {"log2_change": v}
+                for s, v in CHANGES.items()
+            ]
+        else:
+            subjects = [
+                {"stratum": "all", "symbol": "ADRB2", "subject": f"{g}{i}", "group": g}
+                | {"log2_expression": v + i}
+                for g, v in (("AIHA", 7.0), ("healthy", 5.0))
+                for i in (0, 1)
+            ]
+        contrast = f"{folder}/contrasts/{d['contrast']}"
+        rule = {"stratum": "all", "rule": "detected: as made up", "measurable_controls": 9000}
+        profiles = {"values": "log2 made up", "rows_read": 1234, "genes": 1000, "warnings": ["odd"]}
+        tables += [
+            table(f"{folder}/samples.tsv", samples),
+            table(f"{folder}/attrition.tsv", [{**step, "examples": ""}]),
+            document(f"{folder}/profiles.json", profiles),
+            table(f"{folder}/panel_mapping.tsv", mapping),
+            table(f"{folder}/detectability.tsv", detected),
+            table(f"{folder}/detection_rules.tsv", [rule]),
+            document(f"{contrast}.design.json", [d]),
+            table(f"{contrast}.genes.tsv", genes),
+            table(f"{contrast}.subjects.tsv", subjects),
+        ]
+        manifest = {"url": "https://ftp.ncbi.nlm.nih.gov/geo/x", "bytes": 422652}
+        manifest |= {"sha256": "ab" * 32, "downloaded": "2025-01-02T03:04:05Z"}
+        manifest |= {"last_modified": None}
+        file = f"{name}_series_matrix.txt.gz"
+        manifests.append(document(f"resources/geo/{name}/{file}.json", {"file": file, **manifest}))
+    (root / "results/run_config.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
+    keys = ("set_id", "axis", "set_name", "caution", "family")
+    sets = [dict(zip(keys, entry[:5], strict=True)) for entry in SETS]
+    members = [
+        {"set_id": entry[0], "gene_symbol": g[1:], "hgnc_id": f"HGNC:{g[1:]}", "role": "target"}
+        | {"direction": int(f"{g[0]}1")}
+        for entry in SETS
+        for g in entry[5]
+    ]
+    inputs = SimpleNamespace(
+        verdicts=table("results/synthesis/verdicts.tsv", rows or verdicts()),
+        run_config=str(root / "results/run_config.yaml"),
+        sets=table("results/panels/sets.tsv", sets),
+        members=table("results/panels/members.tsv", members),
+        tables=tables,
+        manifests=manifests,
+    )
+    pages = {name: root / f"report/{name}.html" for name in ["index", *studies]}
+    outputs = SimpleNamespace(index=pages["index"], studies=[pages[name] for name in studies])
+    write_report(inputs, studies, outputs)
+    return {name: Page(path.read_text(encoding="utf-8")) for name, path in pages.items()}
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("report"))
+
+
+def test_nothing_from_the_data_becomes_markup(pages):
+    for name, page in pages.items():
+        assert page.open == [], name
+        assert page.raw.count("<script") == page.raw.count("</script>") == 1
+        assert not any(key.startswith("on") for _, key, _ in page.attributes)
+        assert HOSTILE in page.text
+        assert len(page.ids) == len(set(page.ids))
+    cautions = [value for _, key, value in pages["index"].attributes if key == "data-caution"]
+    assert cautions == [HOSTILE]
+
+
+def test_pages_need_nothing_from_outside_and_their_links_lead_somewhere(pages):
+    ids = {f"{name}.html": page.ids for name, page in pages.items()}
+    for name, page in pages.items():
+        assert "url(" not in page.raw and "@import" not in page.raw
+        assert not [item for item in page.attributes if item[1] in ("src", "srcset", "data")]
+        for tag, key, value in page.attributes:
+            if key != "href" or (tag, value) == ("link", "data:,"):
+                continue
+            assert tag == "a"
+            if value.startswith("https://"):
+                assert re.match(r"https://(www|pubmed)\.ncbi\.nlm\.nih\.gov/", value)
+                continue
+            target, _, fragment = value.partition("#")
+            assert target in ["", *ids]
+            if fragment:
+                assert fragment in ids[target or f"{name}.html"]
+    linked = [value for _, key, value in pages["index"].attributes if key == "href"]
+    assert {"GSE1.html", "GSE2.html"} <= set(linked)
+    assert ("a", "href", "index.html") in pages["GSE1"].attributes
+
+
+def test_missing_numbers_are_dashes(pages):
+    for page in pages.values():
+        assert not re.search(r"\b(nan|none,|null|undefined)\b", page.text, re.IGNORECASE)
+        assert not re.search(r"\bnan\b", str(page.attributes), re.IGNORECASE)
+    assert pages["GSE2"].row("Testis genes")[1:] == [
+        *("= no difference", "0 of 1", "+0.01", "", "–", "1.01"),
+        *["–"] * 9,
+    ]
+
+
+def test_matrix_marks_colours_and_numbers(pages):
+    raw = pages["index"].raw
+    row = re.search(r'<tr data-find="Induced by steroids gr_response_up.*?</tr>', raw, re.DOTALL)[0]
+    cell = r'<td><a class="([^"]*)" href="([^"]*)" aria-label="([^"]*)".*?>(.)</a>'
+    cells = re.findall(cell, row, re.DOTALL)
+    assert cells == [
+        ("higher u3", "GSE1.html#dex_vs_vehicle.all.gr_response_up", "higher", "▲"),
+        ("inconclusive d3", "GSE2.html#aiha_vs_healthy.all.gr_response_up", "inconclusive", "?"),
+    ]
+    assert (
+        "Higher: because\nlog2 fold change +0.60 (95 % CI +0.20 to +1.00)\n"
+        "q 2.4e-05; permutation p 0.125, smallest possible 0.125\n"
+        "n 4 vs 4; 2 of 2 genes detected" in row
+    )
+    assert "FKBP5 TSC22D3" in row  # what the filter looks through
+    assert re.search(r'class="not-measurable" .*? title="Not measurable \(confounded by sex\)', raw)
+    assert re.findall(r"<h3>(.*?)</h3>", raw) == ["Neuroimmune", "Negative control"]
+    assert re.findall(r'<details class="family"( open)?>', raw) == [" open", ""]
+    assert set(MARKS) == set(VERDICTS)
+    assert set(QUESTIONS) == set(QUESTION_FACTOR)
+
+
+def test_simulated_studies_are_named_on_every_page(pages, tmp_path):
+    for page in pages.values():
+        assert "SIMULATED DATA GSE2 is made up, not measured." in page.text
+    assert "Nothing on this page is about real subjects." in pages["GSE2"].text
+    assert "The study on this page is not simulated." in pages["GSE1"].text
+    head = re.search(r'<th scope="col"><a href="GSE2.*?</th>', pages["index"].raw, re.DOTALL)[0]
+    flags = re.findall(r'class="flag">(.*?)<', head)
+    assert flags == ["simulated", "confounded by sex", "treatment unknown"]
+    real = {name: {**record, "simulated": False} for name, record in STUDIES.items()}
+    for page in write(tmp_path, studies=real).values():
+        assert "SIMULATED" not in page.text
+
+
+def test_confounded_contrasts_are_warned_of_first(pages):
+    warnings = re.findall(r'<li class="(confounded|design|note)">(.*?)</li>', pages["index"].raw)
+    assert [kind for kind, _ in warnings] == ["confounded", "note", "note"]
+    assert warnings[0][1].endswith(CONFOUNDED)
+    assert pages["index"].text.index("Confounded by sex") < pages["index"].text.index("A remark.")
+    page = pages["GSE2"].text
+    assert page.index("Confounded by sex") < page.index("Data: odd.") < page.index("Samples")
+
+
+def test_controls_pass_and_fail(pages, tmp_path):
+    text = pages["index"].text
+    assert "Passed positive control GSE1, dex vs vehicle : genes induced by glucocorticoids" in text
+    assert "none of 2 came out higher or lower (1 not measurable" in text
+    rows = verdicts()
+    rows[0]["verdict"], rows[5]["verdict"] = "inconclusive", "lower"
+    text = write(tmp_path, rows)["index"].text
+    assert "Failed positive control GSE1, dex vs vehicle" in text
+    assert "they are inconclusive (because)" in text
+    assert "Failed negative controls" in text
+    assert "neg_testis lower in GSE2, aiha vs healthy" in text
+
+
+def test_numbers_of_a_set(pages):
+    assert pages["GSE1"].row("Induced by steroids")[1:] == [
+        "▲ higher",
+        "2 of 2",
+        "+0.60",
+        "",
+        "+0.20 to +1.00",
+        "1.52",
+        "2.4e-05",
+        "1.0e-06",
+        "0.125",
+        "0.125",
+        "16",
+        "+2.00 (+1.00 to +3.00)",
+        "1.41",
+        "1.23",
+        "99.5",
+    ]
+    assert "Percentile of random sets (reference, not a p-value)" in pages["GSE1"].text
+
+
+def test_paired_genes_show_the_change_of_every_subject(pages):
+    page = pages["GSE1"]
+    assert page.row("ADRB2") == [
+        *("ADRB2", "+", "4 of 4", "3 of 4", "+0.80", "+0.60 to +0.98", "1.7e-04"),
+        *("+0.87", "+0.98", "+0.63", "+0.70"),
+    ]
+    assert page.row("ADRB1") == ["ADRB1", "+", "not in the data: no row under its symbol"]
+    assert page.row("PDE4B")[:5] == ["PDE4B", "−", "4 of 4", "3 of 4", "not tested: too low"]
+    assert "higher where they fall and the others rise" in page.text
+    assert re.search(r'<tr class="low"><th scope="row">ADRB1', page.raw)
+    assert re.search(r'<tr><th scope="row">ADRB2', page.raw)
+
+
+def test_unpaired_genes_show_group_means(pages):
+    assert pages["GSE2"].row("ADRB2")[-2:] == ["7.50", "5.50"]
+    assert "mean in AIHA" in pages["GSE2"].text
+
+
+def test_study_page_tells_where_the_data_come_from_and_what_is_missing(pages):
+    page = pages["GSE1"]
+    assert page.row("GSE1_series_matrix")[1:4] == ["423 kB", "2025-01-02T03:04:05Z", "–"]
+    assert "ab" * 32 in page.row("GSE1_series_matrix")[4]
+    assert page.row("GSE1_counts")[1:] == ["–"] * 5
+    assert page.row("GSM2")[1] == "left out : failed the array scan"
+    assert "Left out : 1 (failed the array scan)" in page.text
+    assert "Nothing is recorded for: phase, tissue, batch, sex, age, fraction, files." in page.text
+    assert page.row("genes of two rows")[1:] == ["12", "row", "summed", "–"]
+    assert "5 of 6 panel genes are in the data" in page.text
+    assert page.row("OTHER") == ["OTHER", "–", "–", "−1.00", "0.50", "–", "1.0e-07", "1.0e-05"]
+    assert re.findall(r"gene/\?term=(\w+)", page.raw) == ["OTHER", "ADRB2"]
+
+
+def test_same_input_gives_the_same_bytes(pages, tmp_path):
+    again = write(tmp_path)
+    assert {name: page.raw for name, page in again.items()} == {
+        name: page.raw for name, page in pages.items()
+    }
+
+
+def test_formats():
+    assert [formats.signed(x) for x in (0.875, -0.414, -0.001, 0, NAN, None)] == [
+        *("+0.88", "−0.41", "0.00", "0.00", "–", "–")
+    ]
+    assert [formats.probability(x) for x in (2.4e-5, 0.0241, 0.95, 1, NAN)] == [
+        *("2.4e-05", "0.024", "0.95", "1", "–")
+    ]
+    assert [formats.fold(x) for x in (0.6041, -0.6041, -5, 10, NAN)] == [
+        *("1.52", "0.66", "0.031", "1,024", "–")
+    ]
+    sizes = [formats.size(x) for x in (12, 422652, 2.4e6, None)]
+    assert sizes == ["12 bytes", "423 kB", "2.4 MB", "–"]
+    assert formats.interval(0.2, NAN) == "–"
+    assert [formats.level(x) for x in (0.1, 0.2, -0.4, 0.585, -1.0, NAN)] == [
+        *("", "u1", "d2", "u3", "d4", "")
+    ]
+    assert formats.anchor("a", "CD4+ T", "s") != formats.anchor("a", "CD4- T", "s")
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+", formats.anchor("a", "CD4+ T/<é>", "s"))
+
+
+def test_interval_plot_is_cut_at_its_limits():
+    at = formats.interval_plot(0, -1, 5, margin=1, limit=2, width=100)
+    assert (at["zero"], at["point"], at["low"], at["high"]) == (50, 50, 25, 100)
+    assert (at["band"], at["band_width"], at["cut"]) == (25, 50, "right")
+    assert formats.interval_plot(NAN, -1, 5, 1, 2) is None
