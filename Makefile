@@ -4,8 +4,9 @@
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || echo 1)
-READY := .venv/ready
-BIN := .venv/bin
+VENV ?= .venv
+READY := $(VENV)/ready
+BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
 .PHONY: setup demo test lock clean
@@ -16,9 +17,11 @@ setup: $(READY)
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	  f"Python 3.11 to 3.13 is needed, found {v[0]}.{v[1]}; try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
-	@$(PYTHON) -m venv --clear .venv || { \
-	  echo "Could not make .venv; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@echo "Installing the packages of requirements.lock into .venv (about a minute) ..."
+	@case "$(abspath $(VENV))" in *' '*) echo "Snakemake cannot start Python from a path with a space;" \
+	  "give the environment another place: make VENV=/some/where $(MAKECMDGOALS)"; exit 1;; esac
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "Could not make $(VENV); on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Installing the packages of requirements.lock into $(VENV) (about a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
@@ -39,4 +42,4 @@ lock:
 	rm uv.lock
 
 clean:
-	rm -rf .venv demo/run
+	rm -rf $(VENV) demo/run
