@@ -8,25 +8,30 @@ makes: results/run_config.yaml
 import sys
 from pathlib import Path
 
-BASE = Path(workflow.basedir)
+# Not workflow.basedir: as a module this file lies elsewhere than the main Snakefile.
+BASE = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(BASE / "scripts"))
 
 from neuroimmune import settings
 from neuroimmune.errors import UserError
 from neuroimmune.geo.urls import file_url
+from neuroimmune.validation import read_yaml
 from neuroimmune.workflow import code_of
-
-
-configfile: str(BASE / "config" / "config.yaml")
-
+from snakemake.utils import update_config
 
 if Path("config/config.yaml").exists():
 
     configfile: "config/config.yaml"
 
 
+# The defaults are read here and not by `configfile:`, which a module ignores.
+DEFAULTS = BASE / "config" / "config.yaml"
+
 try:
-    RUN = settings.load(config, BASE, [Path(name) for name in workflow.configfiles])
+    merged = read_yaml(DEFAULTS)
+    update_config(merged, config)
+    config.update(merged)
+    RUN = settings.load(config, BASE, [DEFAULTS, *map(Path, workflow.configfiles)])
 except UserError as error:
     sys.exit(f"ERROR in the configuration: {error}")
 STUDIES = RUN["studies"]

@@ -5,6 +5,7 @@ GEO_TREE says. Its README tells which files are GEO's own and which were rebuilt
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -57,10 +58,12 @@ def test_dexamethasone_in_pbmc(verdicts, results):
 def test_the_report_shows_adrb2_of_every_donor(results):
     page = (results / "report" / "GSE159094.html").read_text()
     changes = read(results, "GSE159094", "contrasts", "dexamethasone_vs_vehicle.subjects.tsv")
-    rows = changes[changes["symbol"] == "ADRB2"]
-    place = page.index("ADRB2")
-    for subject, change in zip(rows["subject"], rows["log2_change"], strict=True):
-        assert f"{subject} {change:+.2f}" in page[place:], (subject, change)
+    rows = changes[changes["symbol"] == "ADRB2"].sort_values("subject")
+    assert list(rows["subject"]) == list("ABCD")
+    shown = re.search(r">ADRB2</th>.*?</tr>", page, re.S)[0]
+    assert re.findall(r">([+\u2212][\d.]+)</td>", shown)[-4:] == [
+        f"{change:+.2f}" for change in rows["log2_change"]
+    ]
 
 
 def test_dexamethasone_in_airway_cells(verdicts):
@@ -97,7 +100,7 @@ def test_scales_of_arrays(results):
 
 def test_two_spellings_of_a_key(results):
     samples = read(results, "GSE4107", "samples.tsv")
-    assert samples["sex"].value_counts().to_dict() == {"female": 14, "male": 8}
+    assert samples["sex"].value_counts().to_dict() == {"female": 12, "male": 10}
 
 
 def test_visits_of_a_patient_are_one_subject(results, verdicts):
