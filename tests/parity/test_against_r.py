@@ -53,6 +53,20 @@ def test_array_genes_follow_limma_with_trend_and_robust():
     close(found["df"], wanted["df_total"])
 
 
+def test_the_trend_needs_no_genes_by_genes_matrix():
+    """9,000 genes: such a matrix would take 650 MB."""
+    import tracemalloc
+
+    rng = np.random.default_rng(0)
+    genes = pd.DataFrame(rng.normal(size=(9000, 8)) + rng.uniform(3, 12, (9000, 1)))
+    design = table("design_two_group", "sample").rename(columns={"group": "case"})
+    linear.fit(genes.iloc[:50], design, trend=True, robust=True)
+    tracemalloc.start()
+    linear.fit(genes, design, trend=True, robust=True)
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
+
+
 def test_counts_follow_filter_tmm_and_voom():
     design = table("design_two_group", "sample").rename(columns={"group": "case"})
     counts = table("counts", "gene")
