@@ -31,6 +31,7 @@ rule build_profiles:
     params:
         source=lambda w: STUDIES[w.study]["record"]["source"],
         organism=lambda w: STUDIES[w.study]["record"]["organism"],
+        labels=lambda w: STUDIES[w.study]["labels"],
         code=code_of("build_profiles.py"),
     message:
         "Building the expression profiles of {wildcards.study}"

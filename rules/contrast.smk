@@ -31,7 +31,7 @@ rule test_contrast:
         runtime=lambda w, attempt: 20 * attempt,
     params:
         contrast=lambda w: STUDIES[w.study]["record"]["contrasts"][w.contrast],
-        tissue=lambda w: STUDIES[w.study]["record"]["tissue"],
+        labels=lambda w: STUDIES[w.study]["labels"],
         settings=RUN["contrast_settings"],
         code=code_of("test_contrast.py"),
     message:

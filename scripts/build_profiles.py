@@ -28,6 +28,8 @@ with job(snakemake):
             lambda ids: globin_ids(members, genes, snakemake.params.organism, ids),
         )
     data, attrition, summary = built
+    data.uns |= snakemake.params.labels
+    summary |= snakemake.params.labels
     profiles.write_profiles(snakemake.output.profiles, data)
     write_table(snakemake.output.attrition, attrition)
     write_json(snakemake.output.summary, summary)

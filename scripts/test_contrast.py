@@ -21,7 +21,7 @@ with job(snakemake):
         snakemake.wildcards.study,
         snakemake.wildcards.contrast,
         snakemake.params.contrast,
-        snakemake.params.tissue,
+        snakemake.params.labels,
         tables,
         snakemake.params.settings,
     )

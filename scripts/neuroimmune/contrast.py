@@ -13,6 +13,7 @@ SET_COLUMNS = (
     "contrast",
     "question",
     "tissue",
+    "simulated",
     "stratum",
     "set_id",
     "axis",
@@ -49,10 +50,15 @@ SET_COLUMNS = (
 )
 
 
-def run_contrast(study, name, contrast, tissue, tables, settings):
+# Those that hold text; the others hold numbers.
+SET_TEXT = (*SET_COLUMNS[: SET_COLUMNS.index("n_genes")], "measurable_genes", "g_kind")
+
+
+def run_contrast(study, name, contrast, labels, tables, settings):
     """All results of one contrast: dict of DataFrames 'sets', 'genes', 'subjects' and the list
 
-    'designs' (one report a stratum, see `design_of`). tables: dict with 'profiles' (AnnData
+    'designs' (one report a stratum, see `design_of`). labels: dict with the study's 'tissue' and
+    'simulated' (yes or no), which the sets table carries; tables: dict with 'profiles' (AnnData
     with obsm 'scores'), 'sets', 'members', 'mapping', 'detectability', 'controls'; settings:
     the config's `contrast` block with min_fraction, min_count and min_subjects.
     """
@@ -67,7 +73,7 @@ def run_contrast(study, name, contrast, tissue, tables, settings):
         kept, design, report = design_of(obs, contrast, settings)
         key = {"study": study, "contrast": name, "stratum": stratum}
         sets = compare_sets(part, kept, design, contrast, settings, "/".join(key.values()))
-        sets = sets.assign(**key, question=contrast["question"], tissue=tissue)
+        sets = sets.assign(**key, question=contrast["question"], **labels)
         parts["sets"].append(sets.reindex(columns=list(SET_COLUMNS)))
         mapping = tables["mapping"]
         genes, report["genes_left_out"] = pd.DataFrame(columns=["symbol"]), None

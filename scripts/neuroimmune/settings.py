@@ -40,6 +40,10 @@ def load(config, base, config_files):
         name: {
             "record": {**record, "folder": _relative(record["folder"])},
             "paths": paths_of(record),
+            "labels": {
+                "tissue": record["tissue"],
+                "simulated": "yes" if record.get("simulated") else "no",
+            },
         }
         for name, record in records.items()
     }

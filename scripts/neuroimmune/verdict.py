@@ -1,29 +1,16 @@
 """The verdict on every set, study, stratum and contrast (docs/methods.md, Verdicts)."""
 
+from .contrast import SET_COLUMNS, SET_TEXT, adjust
 from .files import read_table
 
 VERDICTS = ("higher", "lower", "no difference", "inconclusive", "not measurable")
-TEXT = {
-    "study",
-    "contrast",
-    "question",
-    "tissue",
-    "stratum",
-    "set_id",
-    "axis",
-    "family",
-    "measurable_genes",
-    "g_kind",
-}
 
 
 def read_sets(paths):
     """The sets tables of all contrasts in one DataFrame, numbers as floats."""
     import pandas as pd
 
-    from .contrast import SET_COLUMNS
-
-    numeric = [column for column in SET_COLUMNS if column not in TEXT]
+    numeric = [column for column in SET_COLUMNS if column not in SET_TEXT]
     return pd.concat([read_table(path, numeric) for path in paths], ignore_index=True)
 
 
@@ -33,8 +20,6 @@ def add_q(table):
     `table` needs 'gate' ('' for measurable sets): a set that cannot be measured is not tested
     and does not count among the tests.
     """
-    from .contrast import adjust
-
     table = table.copy()
     table["q"] = float("nan")
     tested = table[table["gate"] == ""]

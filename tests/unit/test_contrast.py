@@ -10,6 +10,7 @@ from neuroimmune import scoring
 from neuroimmune.stats import effect, linear, nulls, settest
 
 PLAIN = {"question": "aiha_vs_healthy", "case": "aiha", "reference": "healthy"}
+LABELS = {"tissue": "blood", "simulated": "no"}
 SETTINGS = {
     "margin_fold": 1.5,
     "max_permutations": 20000,
@@ -161,7 +162,7 @@ def study(n=5, shift=1.5, seed=2):
 
 
 def run(tables, contrast=PLAIN):
-    return contrasts.run_contrast("GSE1", "c", contrast, "blood", tables, SETTINGS)
+    return contrasts.run_contrast("GSE1", "c", contrast, LABELS, tables, SETTINGS)
 
 
 def test_a_moved_set_and_a_null_set():

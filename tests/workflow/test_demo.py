@@ -102,6 +102,20 @@ def test_every_page_says_simulated(demo):
         assert "SIMULATED DATA" in text
 
 
+def test_every_result_says_simulated(demo, verdicts):
+    import json
+
+    import anndata
+
+    assert set(verdicts["simulated"]) == {"yes"}
+    for study in ("GSE9000001", "GSE9000002", "GSE9000003"):
+        folder = demo / "results" / study
+        assert json.loads((folder / "profiles.json").read_text())["simulated"] == "yes"
+        assert anndata.read_h5ad(folder / "scored_profiles.h5ad").uns["simulated"] == "yes"
+        titles = pd.read_csv(folder / "samples.tsv", sep="\t")["title"]
+        assert titles.str.upper().str.contains("SIMULATED").all()
+
+
 def digests(folder):
     results = folder / "results"
     return {

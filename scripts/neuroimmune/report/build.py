@@ -5,10 +5,11 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
+from ..contrast import SET_TEXT
 from ..files import read_json, read_table, write_text
 from ..studies import SAMPLE_FIELDS, geo_files
 from ..validation import read_yaml
-from ..verdict import TEXT, VERDICTS
+from ..verdict import VERDICTS
 from . import formats
 from .formats import anchor, missing
 
@@ -54,7 +55,7 @@ PACKAGES = (
     "jinja2",
 )
 TOP_GENES = 20
-VERDICT_TEXT = {*TEXT, "gate", "verdict", "detail", "reason"}
+VERDICT_TEXT = {*SET_TEXT, "gate", "verdict", "detail", "reason"}
 
 
 def write_report(inputs, studies, outputs):
