@@ -16,3 +16,9 @@ class UserError(Exception):
         if len(self.problems) == 1:
             return self.problems[0]
         return "\n".join([f"{len(self.problems)} problems:", *self.problems])
+
+
+def some(names, most=8):
+    """The first names in one text, with how many more there are."""
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from .errors import UserError
+from .errors import UserError, some
 from .studies import SAMPLE_FIELDS
 from .validation import where
 
@@ -103,7 +103,7 @@ def _check_platform(study, series, yaml_file):
 
 def _unknown_samples(study, geo_samples, yaml_file):
     known = [geo["geo_accession"] for geo in geo_samples]
-    span = f"{study['accession']} has {len(known)}: {_some(known)}"
+    span = f"{study['accession']} has {len(known)}: {some(known)}"
     problems = []
     for number, row in enumerate(study["rows"] or [], start=2):
         if row["sample"] not in known:
@@ -221,18 +221,13 @@ def _check_groups(study, table, yaml_file):
         if both and not contrast.get("paired"):
             at = where([yaml_file], ["contrasts", name])
             problems.append(
-                f"{at}: contrasts.{name}: subject {_some(both)} is in both groups, so the samples "
+                f"{at}: contrasts.{name}: subject {some(both)} is in both groups, so the samples "
                 "are not independent; set 'paired: true', or leave samples out under exclude:"
             )
         if contrast.get("paired") and not both:
             at = where([yaml_file], ["contrasts", name, "paired"])
             problems.append(
                 f"{at}: contrasts.{name}.paired: no subject has a sample in both groups; check "
-                f"samples.subject (found {_some(sorted(set(kept['subject'])))})"
+                f"samples.subject (found {some(sorted(set(kept['subject'])))})"
             )
     return problems
-
-
-def _some(names, most=6):
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

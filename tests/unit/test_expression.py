@@ -93,39 +93,6 @@ def test_matrix_without_values_says_where_they_are():
     )
 
 
-def test_columns_match_by_gsm_then_title_then_description_or_file():
-    table = samples(
-        title=["liver", "x", "same", "same"],
-        geo_description=["", "", "run_3", ""],
-        geo_supplementary=["", "", "", "ftp://x/GSM4_four.txt.gz"],
-    )
-    columns = ["GSM2_rep", "LIVER ", "run_3", "GSM4_four.txt.gz", "same"]
-    assert counts.match_columns(columns, table, "f") == {
-        "GSM1": "LIVER ",
-        "GSM2": "GSM2_rep",
-        "GSM3": "run_3",
-        "GSM4": "GSM4_four.txt.gz",
-    }
-
-
-def test_columns_that_match_nothing_are_an_error_never_taken_by_position():
-    assert message(counts.match_columns, ["a", "b", "c", "d"], samples(), "f.gz") == (
-        "f.gz: no column matches any sample; columns: a, b, c, d. Name each sample's column in a "
-        "column 'files' of samples.tsv, or leave samples out under exclude:"
-    )
-    some = message(counts.match_columns, ["GSM1", "GSM2", "GSM3"], samples(), "f.gz")
-    assert some.startswith("f.gz: no column matches 1 of 4 samples: GSM4 (title 4); columns: GSM1")
-    # A title that occurs twice is no name.
-    twice = samples(title=["t", "t", "u", "v"])
-    assert "2 of 4 samples: GSM1 (t), GSM2 (t)" in message(
-        counts.match_columns, ["t", "t2", "u", "v"], twice, "f.gz"
-    )
-    named = samples(files=["a", "a", "b", "nothing"])
-    found = message(counts.match_columns, ["a", "b"], named, "f.gz")
-    assert "f.gz: sample GSM4: 'files' says 'nothing', which is no column; columns: a, b" in found
-    assert "f.gz: the column 'a' is claimed by GSM1, GSM2" in found
-
-
 def test_gene_rows_are_cleaned_and_summed():
     table = pd.DataFrame(
         {"a": [1.0, 2, 3, 4, 9]},

@@ -4,6 +4,7 @@ from ..errors import UserError
 from ..studies import SAMPLE_FIELDS
 from . import counts as bulk_counts
 from . import microarray
+from .columns import match_columns
 
 STRATUM = "all"
 
@@ -94,7 +95,7 @@ def from_counts(samples, counts, path, globins_of):
     import pandas as pd
 
     samples = samples[samples["include"] == "yes"]
-    column_of = bulk_counts.match_columns(list(counts.columns), samples, path)
+    column_of = match_columns(list(counts.columns), samples, path)
     unused = [name for name in counts.columns if name not in column_of.values()]
     rows_read = len(counts)
     counts = counts[list(column_of.values())]
