@@ -2,7 +2,7 @@
 Compare two groups of a study: effect, interval and tests of every set and gene.
 
 needs: results/<study>/scored_profiles.h5ad and the tables of the score stage
-makes: results/<study>/contrasts/<contrast>.{sets,genes,subjects}.tsv and .design.json
+makes: results/<study>/contrasts/<contrast>.{sets,adjusted,genes,subjects}.tsv and .design.json
 """
 
 
@@ -16,6 +16,7 @@ rule test_contrast:
         members=rules.prepare_panels.output.members,
     output:
         sets="results/{study}/contrasts/{contrast}.sets.tsv",
+        adjusted="results/{study}/contrasts/{contrast}.adjusted.tsv",
         genes="results/{study}/contrasts/{contrast}.genes.tsv",
         subjects="results/{study}/contrasts/{contrast}.subjects.tsv",
         design="results/{study}/contrasts/{contrast}.design.json",

@@ -1,7 +1,7 @@
 """
 Bring all contrasts together: multiple testing within families, and the verdicts.
 
-needs: results/<study>/contrasts/*.sets.tsv and *.design.json
+needs: results/<study>/contrasts/*.sets.tsv, *.adjusted.tsv, *.design.json
 makes: results/synthesis/verdicts.tsv
 """
 
@@ -13,6 +13,7 @@ localrules:
 rule give_verdicts:
     input:
         sets=RUN["sets_tables"],
+        adjusted=RUN["adjusted_tables"],
         designs=RUN["designs"],
     output:
         verdicts="results/synthesis/verdicts.tsv",
@@ -26,7 +27,12 @@ rule give_verdicts:
         mem_mb=500,
         runtime=10,
     params:
-        settings={**config["verdict"], "margin_fold": config["contrast"]["margin_fold"]},
+        settings={
+            **config["verdict"],
+            "margin_fold": config["contrast"]["margin_fold"],
+            "min_attenuation": config["adjust"]["min_attenuation"],
+            "max_p": config["adjust"]["max_p"],
+        },
         code=code_of("give_verdicts.py"),
     message:
         "Giving verdicts"

@@ -25,6 +25,6 @@ with job(snakemake):
         tables,
         snakemake.params.settings,
     )
-    for name in ("sets", "genes", "subjects"):
+    for name in ("sets", "adjusted", "genes", "subjects"):
         write_table(snakemake.output[name], result[name])
     write_json(snakemake.output.design, result["designs"])

@@ -2,6 +2,7 @@
 
 from zlib import crc32
 
+from .adjustment import adjusted_effects
 from .stats import effect, linear, nulls, power, settest
 from .studies import QUESTION_FACTOR
 
@@ -55,16 +56,19 @@ SET_TEXT = (*SET_COLUMNS[: SET_COLUMNS.index("n_genes")], "measurable_genes", "g
 
 
 def run_contrast(study, name, contrast, labels, tables, settings):
-    """All results of one contrast: dict of DataFrames 'sets', 'genes', 'subjects' and the list
+    """All results of one contrast, over its strata.
 
-    'designs' (one report a stratum, see `design_of`). labels: dict with the study's 'tissue' and
-    'simulated' (yes or no), which the sets table carries; tables: dict with 'profiles' (AnnData
-    with obsm 'scores'), 'sets', 'members', 'mapping', 'detectability', 'controls'; settings:
-    the config's `contrast` block with min_fraction, min_count and min_subjects.
+    labels: the study's 'tissue' and 'simulated' (yes or no), carried by the sets table; tables:
+    dict with 'profiles' (AnnData with obsm 'scores'), 'sets', 'members', 'mapping',
+    'detectability', 'controls'; settings: the config's `contrast` block with min_fraction,
+    min_count, min_subjects, and the `adjust` block as 'adjust'.
+
+    Returns a dict of DataFrames 'sets', 'adjusted', 'genes' and 'subjects', and the list
+    'designs' (one report a stratum, see `design_of`).
     """
     import pandas as pd
 
-    parts = {"sets": [], "genes": [], "subjects": []}
+    parts = {"sets": [], "adjusted": [], "genes": [], "subjects": []}
     designs = []
     profiles = tables["profiles"]
     for stratum in sorted(set(profiles.obs["stratum"])):
@@ -75,6 +79,8 @@ def run_contrast(study, name, contrast, labels, tables, settings):
         sets = compare_sets(part, kept, design, contrast, settings, "/".join(key.values()))
         sets = sets.assign(**key, question=contrast["question"], **labels)
         parts["sets"].append(sets.reindex(columns=list(SET_COLUMNS)))
+        adjusted = adjusted_effects(part, kept, design, report, settings["adjust"])
+        parts["adjusted"].append(adjusted.assign(**key)[[*key, *adjusted.columns]])
         mapping = tables["mapping"]
         genes, report["genes_left_out"] = pd.DataFrame(columns=["symbol"]), None
         if design is not None:

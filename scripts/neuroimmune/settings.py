@@ -73,12 +73,14 @@ def load(config, base, config_files):
         "study_pattern": "|".join(map(re.escape, records)),
         "contrast_pattern": "|".join(sorted({re.escape(name) for _, name in contrasts})),
         "sets_tables": results("sets.tsv"),
+        "adjusted_tables": results("adjusted.tsv"),
         "designs": results("design.json"),
         "contrast_settings": {
             **config["contrast"],
             "min_fraction": config["detect"]["min_fraction"],
             "min_count": config["detect"]["min_count"],
             "min_subjects": config["verdict"]["min_subjects"],
+            "adjust": config["adjust"],
         },
         "report_tables": [
             *(
@@ -94,6 +96,7 @@ def load(config, base, config_files):
                 )
             ),
             *results("design.json"),
+            *results("adjusted.tsv"),
             *results("genes.tsv"),
             *results("subjects.tsv"),
         ],

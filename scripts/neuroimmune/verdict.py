@@ -1,9 +1,29 @@
 """The verdict on every set, study, stratum and contrast (docs/methods.md, Verdicts)."""
 
+import math
+
+from .adjustment import COLUMNS as ADJUSTED_COLUMNS
+from .adjustment import explained_by, not_separable
 from .contrast import SET_COLUMNS, SET_TEXT, adjust
 from .files import read_table
 
-VERDICTS = ("higher", "lower", "no difference", "inconclusive", "not measurable")
+VERDICTS = (
+    "higher",
+    "lower",
+    "explained by treatment",
+    "explained by composition",
+    "no difference",
+    "inconclusive",
+    "not measurable",
+)
+# What is adjusted for is not itself explained away, and the controls are shown as they are.
+UNEXPLAINED = ("confounder", "negative_control")
+CAUSES = {"treatment": "glucocorticoid exposure", "composition": "erythroid RNA or cell mix"}
+NUISANCES = {
+    "treatment": "glucocorticoid exposure",
+    "erythroid": "erythroid RNA",
+    "composition": "cell mix",
+}
 
 
 def read_sets(paths):
@@ -11,6 +31,15 @@ def read_sets(paths):
     import pandas as pd
 
     numeric = [column for column in SET_COLUMNS if column not in SET_TEXT]
+    return pd.concat([read_table(path, numeric) for path in paths], ignore_index=True)
+
+
+def read_adjusted(paths):
+    """The adjusted tables of all contrasts in one DataFrame, numbers as floats."""
+    import pandas as pd
+
+    text = ("set_id", "adjustment", "status", "covariate")
+    numeric = [column for column in ADJUSTED_COLUMNS if column not in text]
     return pd.concat([read_table(path, numeric) for path in paths], ignore_index=True)
 
 
@@ -43,13 +72,13 @@ def gate(row, design, settings):
     return ""
 
 
-def judge(row, design, settings):
+def judge(row, adjusted, design, settings):
     """(verdict, detail, reason in words) of one set; the first rule that matches decides.
 
-    row: one row of a contrast's sets table with 'gate' and 'q'; design: the contrast's design
-    report; settings: the config's `verdict` block plus 'margin_fold' of `contrast`.
+    row: one row of a contrast's sets table with 'gate' and 'q'; adjusted: its rows of the
+    adjusted table by adjustment; design: the contrast's design report; settings: the config's
+    `verdict` block plus 'margin_fold' of `contrast`, 'min_attenuation' and 'max_p' of `adjust`.
     """
-    fold = settings["margin_fold"]
     if row["gate"] == "detection":
         return "not measurable", "detection", _detection_in_words(row, settings)
     if row["gate"] == "design":
@@ -57,36 +86,50 @@ def judge(row, design, settings):
     if row["gate"] == "confounded":
         factors = ", ".join(item["factor"] for item in design["confounders"])
         return "not measurable", f"confounded by {factors}", f"{factors} separates the groups"
-    effect, low, high = row["log2_fold_change"], row["ci90_low"], row["ci90_high"]
-    unknown = "; treatment unknown" if design["treatment_unknown"] else ""
-    at_floor = row["permutation_p"] <= row["permutation_floor"] * (1 + 1e-9)
-    permuted = (
-        row["permutation_p"] <= settings["max_permutation_p"]
-        or at_floor
-        or row["permutation_p"] != row["permutation_p"]  # covariates: there is no permutation
-    )
-    if row["q"] <= settings["max_q"] and permuted:
-        return (
-            "higher" if effect > 0 else "lower",
-            unknown.removeprefix("; "),
-            f"{fold_words(effect)} relative to matched genes, q {row['q']:.2g}{unknown}",
-        )
-    import math
-
-    margin = math.log2(fold)
+    notes = ["treatment unknown"] if design["treatment_unknown"] else []
+    if _moves(row, settings):
+        effect = row["log2_fold_change"]
+        words = f"{fold_words(effect)} relative to matched genes, q {row['q']:.2g}"
+        if row["family"] not in UNEXPLAINED:
+            cause = explained_by(adjusted, design["question"], settings)
+            if cause:
+                left = _left(adjusted, cause)
+                words += f"; {fold_words(left)} once {CAUSES[cause]} is adjusted for"
+                return f"explained by {cause}", "; ".join(notes), "; ".join([words, *notes])
+            notes += [
+                f"not separable from {NUISANCES[name]}"
+                for name in not_separable(adjusted, design["question"])
+            ]
+        return "higher" if effect > 0 else "lower", "; ".join(notes), "; ".join([words, *notes])
+    low, high = row["ci90_low"], row["ci90_high"]
+    words = f"the 90 % interval ({fold_words(low)} to {fold_words(high)})"
+    margin = math.log2(settings["margin_fold"])
     if -margin < low and high < margin:
-        return (
-            "no difference",
-            unknown.removeprefix("; "),
-            f"the 90 % interval ({fold_words(low)} to {fold_words(high)}) lies within "
-            f"{fold:g}-fold{unknown}",
-        )
-    return (
-        "inconclusive",
-        unknown.removeprefix("; "),
-        f"the 90 % interval ({fold_words(low)} to {fold_words(high)}) reaches beyond "
-        f"{fold:g}-fold; this cohort finds {fold_words(row['detectable_effect'])} or more{unknown}",
+        words += f" lies within {settings['margin_fold']:g}-fold"
+        return "no difference", "; ".join(notes), "; ".join([words, *notes])
+    words += (
+        f" reaches beyond {settings['margin_fold']:g}-fold; this cohort finds "
+        f"{fold_words(row['detectable_effect'])} or more"
     )
+    return "inconclusive", "; ".join(notes), "; ".join([words, *notes])
+
+
+def _moves(row, settings):
+    """Whether q and, where there is one, the permutation p allow for a move."""
+    p = row["permutation_p"]
+    permuted = (
+        math.isnan(p)  # with covariates there is no permutation
+        or p <= settings["max_permutation_p"]
+        or p <= row["permutation_floor"] * (1 + 1e-9)
+    )
+    return row["q"] <= settings["max_q"] and permuted
+
+
+def _left(adjusted, cause):
+    """The smallest effect that the adjustments behind a cause leave."""
+    names = ("treatment",) if cause == "treatment" else ("erythroid", "composition")
+    effects = [adjusted[name]["log2_fold_change"] for name in names if not adjusted[name]["status"]]
+    return min(effects, key=abs)
 
 
 def _detection_in_words(row, settings):
@@ -107,11 +150,15 @@ def fold_words(log2):
     return f"{2 ** abs(log2):.2f}-fold {direction}"
 
 
-def give_verdicts(table, designs, settings):
+def give_verdicts(table, adjusted, designs, settings):
     """The sets tables of all contrasts with gate, q, verdict, detail and reason.
 
-    designs: the design reports of all contrasts.
+    adjusted: the adjusted tables, designs: the design reports, of all contrasts.
     """
+    ladders = {
+        key: {row["adjustment"]: row for row in rows.to_dict("records")}
+        for key, rows in adjusted.groupby(["study", "contrast", "stratum", "set_id"])
+    }
     designs = {(entry["study"], entry["contrast"], entry["stratum"]): entry for entry in designs}
     keys = list(zip(table["study"], table["contrast"], table["stratum"], strict=True))
     records = table.to_dict("records")
@@ -121,7 +168,7 @@ def give_verdicts(table, designs, settings):
     ]
     table = add_q(table)
     judged = [
-        judge(row, designs[key], settings)
+        judge(row, ladders.get((*key, row["set_id"]), {}), designs[key], settings)
         for row, key in zip(table.to_dict("records"), keys, strict=True)
     ]
     for position, column in enumerate(("verdict", "detail", "reason")):

@@ -19,6 +19,15 @@ SETTINGS = {
     "min_fraction": 0.5,
     "min_count": 10,
     "min_subjects": 3,
+    "adjust": {
+        "erythroid_genes": ["S0"],
+        "composition_sets": ["moved", "null"],
+        "composition_components": 1,
+        "exposure_sets": ["null"],
+        "exposure_never": {},
+        "min_genes": 3,
+        "max_vif": 5,
+    },
 }
 
 

@@ -14,8 +14,11 @@ SETTINGS = {
     "min_set_count": 2,
     "min_subjects": 3,
     "margin_fold": 1.5,
+    "min_attenuation": 0.5,
+    "max_p": 0.05,
 }
 DESIGN = {
+    "question": "aiha_vs_healthy",
     "study": "GSE1",
     "contrast": "c",
     "stratum": "all",
@@ -41,13 +44,33 @@ ROW = {
     "permutation_floor": 0.002,
     "detectable_effect": 0.8,
 }
+
+
+def rung(adjustment, effect=0.9, p=0.001, status=""):
+    """One row of the adjusted table; the unadjusted effect is 1."""
+    return {
+        "study": "GSE1",
+        "contrast": "c",
+        "stratum": "all",
+        "set_id": "s",
+        "adjustment": adjustment,
+        "status": status,
+        "log2_fold_change": effect,
+        "attenuation": 1 - effect,
+        "p": p,
+    }
+
+
+LADDER = [rung("none", 1.0), rung("erythroid"), rung("composition"), rung("treatment")]
+
 WIDE = {"p": 0.4, "log2_fold_change": 0.2, "ci90_low": -0.7, "ci90_high": 1.1}
 TIGHT = {"p": 0.4, "log2_fold_change": 0.1, "ci90_low": -0.2, "ci90_high": 0.4}
 
 
-def verdict(row=None, design=None):
+def verdict(row=None, design=None, ladder=LADDER):
     table = pd.DataFrame([ROW | (row or {})])
-    found = give_verdicts(table, [DESIGN | (design or {})], SETTINGS).iloc[0]
+    rungs = pd.DataFrame(ladder)
+    found = give_verdicts(table, rungs, [DESIGN | (design or {})], SETTINGS).iloc[0]
     return found["verdict"], found["detail"], found["reason"], found["q"]
 
 
@@ -80,6 +103,73 @@ CONFOUNDED = {"confounders": [{"factor": "treatment", "case": "x", "reference": 
 )
 def test_every_branch(row, design, wanted, detail):
     assert verdict(row, design)[:2] == (wanted, detail)
+
+
+def gone(adjustment, **changes):
+    """The ladder with one rung on which the effect goes away."""
+    changed = rung(adjustment, 0.2, 0.4) | changes
+    return [changed if row["adjustment"] == adjustment else row for row in LADDER]
+
+
+@pytest.mark.parametrize(
+    ("ladder", "row", "design", "wanted"),
+    [
+        (gone("treatment"), {}, {}, "explained by treatment"),
+        (gone("erythroid"), {}, {}, "explained by composition"),
+        (gone("composition"), {}, {}, "explained by composition"),
+        # Half of the effect gone, and p above 0.05: both are needed.
+        (gone("treatment", attenuation=0.5), {}, {}, "explained by treatment"),
+        (gone("treatment", attenuation=0.49), {}, {}, "higher"),
+        (gone("treatment", p=0.05), {}, {}, "higher"),
+        (
+            gone("treatment", log2_fold_change=-0.6, attenuation=1.6),
+            {},
+            {},
+            "explained by treatment",
+        ),
+        # Adjusted numbers that decide nothing.
+        (gone("treatment", status="not separable: variance inflation 9.0"), {}, {}, "higher"),
+        (gone("treatment", status="shown only: treatment is not recorded"), {}, {}, "higher"),
+        # The question's own factor explains nothing away.
+        (gone("treatment"), {}, {"question": "glucocorticoid_vs_vehicle"}, "higher"),
+        (
+            gone("erythroid"),
+            {},
+            {"question": "glucocorticoid_vs_vehicle"},
+            "explained by composition",
+        ),
+        # Confounders and controls are shown as they are.
+        (gone("erythroid"), {"family": "confounder"}, {}, "higher"),
+        (gone("erythroid"), {"family": "negative_control"}, {}, "higher"),
+        # Only what moves can be explained.
+        (gone("treatment"), WIDE, {}, "inconclusive"),
+        (gone("treatment"), TIGHT, {}, "no difference"),
+        (gone("treatment"), {"n_measurable": 1}, {}, "not measurable"),
+    ],
+)
+def test_what_explains_a_move(ladder, row, design, wanted):
+    assert verdict(row, design, ladder)[0] == wanted
+
+
+def test_treatment_comes_before_composition_and_what_is_left_is_said():
+    ladder = [rung("none", 1.0), rung("erythroid", 0.1, 0.5), rung("treatment", -0.2, 0.5)]
+    assert verdict({}, {}, ladder)[0] == "explained by treatment"
+    assert verdict({}, {}, ladder)[2] == (
+        "2.00-fold up relative to matched genes, q 0.001; 1.15-fold down once glucocorticoid "
+        "exposure is adjusted for"
+    )
+    assert verdict({}, {}, gone("composition"))[2].endswith(
+        "; 1.15-fold up once erythroid RNA or cell mix is adjusted for"
+    )
+
+
+def test_what_cannot_be_separated_is_said():
+    ladder = gone("treatment", status="not separable: variance inflation 9.0")
+    assert verdict({}, {}, ladder)[1] == "not separable from glucocorticoid exposure"
+    assert verdict({}, {"question": "glucocorticoid_vs_vehicle"}, ladder)[1] == ""
+    assert verdict({}, {"treatment_unknown": True}, ladder)[1] == (
+        "treatment unknown; not separable from glucocorticoid exposure"
+    )
 
 
 def test_reasons_are_in_words():
@@ -124,4 +214,4 @@ def test_fold_words():
 
 
 def test_judge_needs_no_table():
-    assert judge(ROW | {"gate": "", "q": 0.2}, DESIGN, SETTINGS)[0] == "inconclusive"
+    assert judge(ROW | {"gate": "", "q": 0.2}, {}, DESIGN, SETTINGS)[0] == "inconclusive"

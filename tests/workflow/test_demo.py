@@ -25,10 +25,19 @@ def test_the_real_adrenergic_effect_is_found(verdicts):
     assert verdict == "higher" and 0.55 < effect < 0.9 and q < 1e-4
 
 
-def test_the_erythroid_shift_is_visible(verdicts):
-    """It is composition; the adjusted verdict comes with the adjustment stage."""
-    for name in ("conf_erythroid_reticulocyte", "conf_globins", "np_neuromedin_bombesin"):
+def test_the_erythroid_shift_is_composition(verdicts):
+    for name in ("conf_erythroid_reticulocyte", "conf_globins"):
         assert one(verdicts, "GSE9000001", name)[0] == "higher"
+    verdict, effect, q = one(verdicts, "GSE9000001", "np_neuromedin_bombesin")
+    assert verdict == "explained by composition" and effect > 0.4 and q < 0.05
+
+
+def test_the_steroid_response_of_treated_patients_is_treatment(verdicts):
+    for name in ("gr_response_up", "gr_exposure_sentinel"):
+        verdict, effect, q = one(verdicts, "GSE9000001", name)
+        assert verdict == "explained by treatment" and effect > 0.4 and q < 0.05
+    # In the control study treatment is the question, and explains nothing away.
+    assert not verdicts.loc["GSE9000002", "verdict"].str.startswith("explained").any()
 
 
 def test_glucocorticoid_control_is_found(verdicts):

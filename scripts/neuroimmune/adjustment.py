@@ -1,0 +1,202 @@
+"""Adjusted effects of one contrast, side by side with the unadjusted one."""
+
+from .stats import adjust
+from .studies import QUESTION_FACTOR
+
+COLUMNS = (
+    "set_id",
+    "adjustment",
+    "status",
+    "covariate",
+    "n_covariate_genes",
+    "log2_fold_change",
+    "ci_low",
+    "ci_high",
+    "standard_error",
+    "df",
+    "p",
+    "vif",
+    "attenuation",
+)
+SHOWN_ONLY = "shown only: treatment is not recorded for every subject"
+UNTREATED = "every subject is untreated: the score is what the HPA question asks, not a nuisance"
+
+
+def relative_expression(profiles, controls):
+    """Measurable panel genes of each profile minus the mean of their controls (log2).
+
+    profiles: AnnData; controls: the score stage's table (data_id, controls).
+    """
+    import numpy as np
+    import pandas as pd
+
+    values = np.asarray(profiles.X, dtype=float)
+    number = {name: index for index, name in enumerate(profiles.var_names)}
+    own = [number[name] for name in controls["data_id"]]
+    matched = [[number[name] for name in names.split(";")] for names in controls["controls"]]
+    relative = values[:, own] - values[:, np.array(matched, dtype=int)].mean(axis=2)
+    return pd.DataFrame(relative, index=profiles.obs_names, columns=controls["data_id"])
+
+
+def adjusted_effects(tables, kept, design, report, settings):
+    """One row a scored set and adjustment (DataFrame with `COLUMNS`).
+
+    tables: as in `contrast.run_contrast`, of one stratum; kept, design, report: as from
+    `contrast.design_of`; settings: the config's `adjust` block. 'status' is blank where the
+    adjusted numbers can be read, else it says why there are none ('not available: ...', 'not
+    adjusted: ...') or why they decide nothing ('not separable: ...', 'shown only: ...').
+    """
+    import pandas as pd
+
+    if design is None:
+        return pd.DataFrame(columns=list(COLUMNS))
+    controls = tables["controls"]
+    relative = relative_expression(tables["profiles"][kept.index], controls)
+    scores = tables["profiles"].obsm["scores"].loc[kept.index]
+    scores = scores.loc[:, scores.notna().all()].T
+    panel = _panel(tables, relative)
+    free = len(design) - design.shape[1]
+    base = adjust.fit_each(scores, [design.to_numpy()] * len(scores))
+    parts = [_rows(base, "none", "", "", 0, base)]
+    refused = _treatment_refused(kept, report)
+    for name in adjust.ADJUSTMENTS[1:]:
+        if name == "treatment" and refused:
+            empty = base[[]].reindex(columns=base.columns)
+            parts.append(_rows(empty, name, refused, "", 0, base))
+            continue
+        chosen = {row: _covariate(panel, name, row, free, settings) for row in scores.index}
+        note = SHOWN_ONLY if name == "treatment" and report["treatment_unknown"] else ""
+        parts.append(_adjusted(name, chosen, scores, design, base, note, settings))
+    table = pd.concat(parts, ignore_index=True)
+    return table[list(COLUMNS)]
+
+
+def _panel(tables, relative):
+    """What covariates are built from: set members under the data's identifiers."""
+    data_id = tables["mapping"].set_index("hgnc_id")["data_id"]
+    members = tables["members"].assign(data_id=tables["members"]["hgnc_id"].map(data_id))
+    members = members[members["data_id"] != ""]
+    return {
+        "relative": relative,
+        "axis": tables["sets"].set_index("set_id")["axis"].to_dict(),
+        "id_of": dict(zip(members["gene_symbol"], members["data_id"], strict=True)),
+        "genes": {
+            name: dict(zip(rows["data_id"], rows["direction"], strict=True))
+            for name, rows in members.groupby("set_id")
+        },
+    }
+
+
+def _covariate(panel, adjustment, set_id, free, settings):
+    """(matrix samples x k or None, number of genes, words) that adjusts one set.
+
+    free: residual degrees of freedom of the unadjusted design; two must be left.
+    """
+    genes, id_of, relative = panel["genes"], panel["id_of"], panel["relative"]
+    own, fewest = set(genes[set_id]), settings["min_genes"]
+    if adjustment == "erythroid":
+        markers = {id_of[name]: 1 for name in settings["erythroid_genes"] if name in id_of}
+        score, count = adjust.marker_score(relative, markers, own, fewest)
+        return _column(score), count, "erythroid marker genes"
+    if adjustment == "composition":
+        types = {name: genes.get(name, {}) for name in settings["composition_sets"]}
+        # One component for every five degrees of freedom, and never fewer than two left.
+        most = min(settings["composition_components"], max(1, free // 5), free - 2)
+        matrix, count, names = adjust.composition(relative, types, own, fewest, most)
+        k = 0 if matrix is None else matrix.shape[1]
+        return matrix, count, f"{k} components of {', '.join(names) or 'no cell type'}"
+    never = settings["exposure_never"].get(panel["axis"][set_id], [])
+    own |= {id_of[name] for name in never if name in id_of}
+    for source in settings["exposure_sets"]:
+        score, count = adjust.marker_score(relative, genes.get(source, {}), own, fewest)
+        if score is not None:
+            return _column(score), count, source
+    return None, 0, "no exposure gene outside the set"
+
+
+def _column(score):
+    return None if score is None else score.to_numpy()[:, None]
+
+
+def _treatment_refused(kept, report):
+    if any(item["factor"] == "treatment" for item in report["confounders"]):
+        return "not separable: treatment separates the groups"
+    levels = set(kept["treatment"]) - {"", "unknown"}
+    if report["treatment_unknown"]:
+        return ""
+    if levels == {"none"}:
+        return f"not adjusted: {UNTREATED}"
+    if len(levels) < 2:
+        return "not adjusted: treatment does not differ between the subjects"
+    return ""
+
+
+def _adjusted(name, chosen, scores, design, base, note, settings):
+    import numpy as np
+    import pandas as pd
+
+    fixed, case = design.to_numpy()[:, :-1], design.to_numpy()[:, -1:]
+    parts = []
+    sizes = {s: 0 if matrix is None else matrix.shape[1] for s, (matrix, _, _) in chosen.items()}
+    for size in sorted(set(sizes.values())):
+        names = [s for s in scores.index if sizes[s] == size]
+        counts, words = ([chosen[s][i] for s in names] for i in (1, 2))
+        designs = [np.hstack([fixed, chosen[s][0], case]) for s in names] if size else []
+        free = len(case) - fixed.shape[1] - 1 - size
+        if not size or free < 1:
+            reason = (
+                f"not available: fewer than {settings['min_genes']} marker genes are measurable"
+                if not size
+                else "not available: too few subjects for a covariate"
+            )
+            if name == "composition" and not size:
+                reason = "not available: too few subjects or cell types with measurable markers"
+            empty = base.loc[names, []].reindex(columns=base.columns)
+            parts.append(_rows(empty, name, reason, words, counts, base))
+            continue
+        fitted = adjust.fit_each(scores.loc[names], designs)
+        status = np.where(
+            fitted["vif"] > settings["max_vif"],
+            [f"not separable: variance inflation {vif:.1f}" for vif in fitted["vif"]],
+            note,
+        )
+        parts.append(_rows(fitted, name, status, words, counts, base))
+    table = pd.concat(parts).set_index("set_id").loc[scores.index]
+    return table.rename_axis("set_id").reset_index()
+
+
+def _rows(fitted, name, status, words, counts, base):
+    table = fitted.copy()
+    table["adjustment"], table["status"] = name, status
+    table["covariate"], table["n_covariate_genes"] = words, counts
+    table["attenuation"] = 1 - table["log2_fold_change"] / base["log2_fold_change"]
+    return table.rename_axis("set_id").reset_index()
+
+
+def explained_by(rows, question, settings):
+    """'treatment', 'composition' or '' for one set that moves.
+
+    rows: dict adjustment -> row (dict). An adjustment explains the effect when it takes away at
+    least `min_attenuation` of it and its p is above `max_p`, provided the two can be separated.
+    The factor that the question asks about explains nothing away.
+    """
+    for adjustment, word in (
+        ("treatment", "treatment"),
+        ("erythroid", "composition"),
+        ("composition", "composition"),
+    ):
+        row = rows.get(adjustment)
+        if row is None or row["status"] or adjustment == QUESTION_FACTOR[question]:
+            continue
+        if row["attenuation"] >= settings["min_attenuation"] and row["p"] > settings["max_p"]:
+            return word
+    return ""
+
+
+def not_separable(rows, question):
+    """Adjustments that cannot be told from the groups, for the verdict's detail."""
+    return [
+        adjustment
+        for adjustment, row in rows.items()
+        if row["status"].startswith("not separable") and adjustment != QUESTION_FACTOR[question]
+    ]
