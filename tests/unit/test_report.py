@@ -19,6 +19,7 @@ from neuroimmune.verdict import VERDICTS
 HOSTILE = '<script>alert(1)</script> & "</script>\'" onclick="x'
 NAN = float("nan")
 CONFIG = {
+    "adjust": {"min_attenuation": 0.5, "max_p": 0.05},
     "panels": {
         "families": {"neuroimmune": ["hpa", "adrenergic"], "negative_control": ["negative_control"]}
     },
@@ -102,6 +103,21 @@ def verdict_row(study, contrast, question, set_id, verdict, **numbers):
         "reason": "because",
         **numbers,
     }
+
+
+def ladder(design):
+    """Adjusted effects of adr_beta: one rung with numbers, one with a reason instead."""
+    key = {"study": design["study"], "contrast": design["contrast"], "stratum": "all"}
+    key |= {"set_id": "adr_beta"}
+    numbers = {"log2_fold_change": 0.25, "ci_low": -0.1, "ci_high": 0.6, "p": 0.14}
+    numbers |= {"vif": 1.5, "attenuation": 0.72}
+    blank = dict.fromkeys(numbers, "")
+    return [
+        {**key, "adjustment": "erythroid", "status": "", "covariate": "erythroid marker genes"}
+        | numbers,
+        {**key, "adjustment": "treatment", "status": "not adjusted: <b>untreated</b>"}
+        | {"covariate": "", **blank},
+    ]
 
 
 def design(study, contrast, question, paired, **given):
@@ -286,6 +302,7 @@ def write(root, rows=None, studies=STUDIES):
             document(f"{contrast}.design.json", [d]),
             table(f"{contrast}.genes.tsv", genes),
             table(f"{contrast}.subjects.tsv", subjects),
+            table(f"{contrast}.adjusted.tsv", ladder(d)),
         ]
         manifest = {"url": "https://ftp.ncbi.nlm.nih.gov/geo/x", "bytes": 422652}
         manifest |= {"sha256": "ab" * 32, "downloaded": "2025-01-02T03:04:05Z"}
@@ -504,3 +521,11 @@ def test_interval_plot_is_cut_at_its_limits():
     assert (at["zero"], at["point"], at["low"], at["high"]) == (50, 50, 25, 100)
     assert (at["band"], at["band_width"], at["cut"]) == (25, 50, "right")
     assert formats.interval_plot(NAN, -1, 5, 1, 2) is None
+
+
+def test_the_adjusted_effects_stand_with_their_set(pages):
+    page = next(page.raw for page in pages.values() if "red-cell RNA</th>" in page.raw)
+    row = re.search(r'<tr><th scope="row">red-cell RNA</th>.*?</tr>', page, re.S)[0]
+    for wanted in ("+0.25", "\u22120.10 to +0.60", "0.14", ">72<", "1.5", "erythroid marker genes"):
+        assert wanted in row, (wanted, row)
+    assert "not adjusted: &lt;b&gt;untreated&lt;/b&gt;" in page

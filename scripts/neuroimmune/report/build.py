@@ -18,6 +18,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 MARKS = {
     "higher": "▲",
     "lower": "▼",
+    "explained by treatment": "Rx",
+    "explained by composition": "◐",
     "no difference": "=",
     "inconclusive": "?",
     "not measurable": "–",
@@ -139,7 +141,7 @@ def read_shared(inputs, studies):
 def read_study(paths, name, record):
     """The tables of one study: dict of DataFrames, 'profiles' (dict), and 'contrasts', a list
 
-    of dicts with 'designs' (list), 'genes' and 'subjects' (DataFrames).
+    of dicts with 'designs' (list), 'genes', 'adjusted' and 'subjects' (DataFrames).
     """
 
     def find(*parts):
@@ -162,6 +164,10 @@ def read_study(paths, name, record):
                 "genes": _numbers(
                     read_table(find("contrasts", f"{contrast}.genes.tsv")),
                     {"stratum", "data_id", "symbol"},
+                ),
+                "adjusted": _numbers(
+                    read_table(find("contrasts", f"{contrast}.adjusted.tsv")),
+                    {"study", "contrast", "stratum", "set_id", "adjustment", "status", "covariate"},
                 ),
                 "subjects": _numbers(
                     read_table(find("contrasts", f"{contrast}.subjects.tsv")),
@@ -459,6 +465,8 @@ def contrast_view(design, part, verdicts, tables, shared):
     limit = min(max(math.ceil(max(effects, default=1)), 1), 4)
     genes = gene_views(design, part, tables, stratum)
     values = subject_values(design, part["subjects"], stratum)
+    adjusted = part["adjusted"][part["adjusted"]["stratum"] == stratum]
+    ladders = {name: _records(table) for name, table in adjusted.groupby("set_id")}
 
     def sets_of(family):
         return [
@@ -466,6 +474,7 @@ def contrast_view(design, part, verdicts, tables, shared):
                 **entry,
                 **rows[entry["set_id"]],
                 "anchor": anchor(design["contrast"], stratum, entry["set_id"]),
+                "ladder": ladders.get(entry["set_id"], []),
                 "signs": {member["direction"] for member in shared["members"][entry["set_id"]]},
                 "genes": [
                     gene_of_set(member, rows[entry["set_id"]], genes, values)
