@@ -18,4 +18,4 @@ with job(snakemake):
     write_table(snakemake.output.mapping, mapping)
     for name in ("detectability", "scores", "controls", "rules"):
         write_table(snakemake.output[name], result[name])
-    write_profiles(snakemake.output.profiles, add_scores(profiles, result["scores"]))
+    write_profiles(snakemake.output.profiles, add_scores(profiles, result))

@@ -72,7 +72,7 @@ def run_contrast(study, name, contrast, labels, tables, settings):
     designs = []
     profiles = tables["profiles"]
     for stratum in sorted(set(profiles.obs["stratum"])):
-        part = {key: _of_stratum(table, stratum) for key, table in tables.items()}
+        part = {key: of_stratum(table, stratum) for key, table in tables.items()}
         obs = part["profiles"].obs.astype({"subject": str, "group": str})
         kept, design, report = design_of(obs, contrast, settings)
         key = {"study": study, "contrast": name, "stratum": stratum}
@@ -100,7 +100,8 @@ def run_contrast(study, name, contrast, labels, tables, settings):
     return results | {"designs": designs}
 
 
-def _of_stratum(table, stratum):
+def of_stratum(table, stratum):
+    """The part of an AnnData or DataFrame that belongs to a stratum; other tables as they are."""
     if hasattr(table, "obs"):
         return table[(table.obs["stratum"] == stratum).to_numpy()]
     return table[table["stratum"] == stratum] if "stratum" in table else table

@@ -103,12 +103,12 @@ def score_sets(profiles, members, mapping, settings):
 
     Returns a dict of DataFrames: 'detectability' (stratum x panel gene x group), 'scores'
     (stratum x profile x set), 'controls' (stratum x set gene), 'rules' (stratum, how detection
-    was decided).
+    was decided), 'measurable' (stratum, data_id: every measurable gene, of the panel or not).
     A set without a measurable gene has no score; the detectability table shows why.
     """
     import pandas as pd
 
-    parts = {"detectability": [], "scores": [], "controls": [], "rules": []}
+    parts = {"detectability": [], "scores": [], "controls": [], "rules": [], "measurable": []}
     for stratum in sorted(set(profiles.obs["stratum"])):
         part = profiles[(profiles.obs["stratum"] == stratum).to_numpy()]
         result = _score_stratum(part, members, mapping, settings)
@@ -161,6 +161,7 @@ def _score_stratum(profiles, members, mapping, settings):
     scores = pd.DataFrame(values @ weights, index=profiles.obs_names, columns=names)
     return {
         "rules": pd.DataFrame({"rule": [how], "measurable_controls": [len(pool)]}),
+        "measurable": pd.DataFrame({"data_id": profiles.var_names[passes]}),
         "detectability": _detectability(profiles, mapping, row_of, mean, n_detected, sizes, passes),
         "scores": _long_scores(
             scores, profiles, {n: len(s[0]) for n, s in zip(names, sets, strict=True)}
@@ -232,9 +233,15 @@ def _long_scores(scores, profiles, n_genes):
     return long
 
 
-def add_scores(profiles, scores):
-    """The profiles with obsm['scores'], a profiles x sets DataFrame (NaN: no measurable gene)."""
-    wide = scores.pivot(index="profile", columns="set_id", values="score")
+def add_scores(profiles, result):
+    """The profiles with what `score_sets` found.
+
+    obsm['scores']: profiles x sets DataFrame (NaN: no measurable gene);
+    var['measurable_<stratum>']: whether the gene is measurable there.
+    """
+    wide = result["scores"].pivot(index="profile", columns="set_id", values="score")
     wide.columns.name = wide.index.name = None
     profiles.obsm["scores"] = wide.loc[profiles.obs_names]
+    for stratum, rows in result["measurable"].groupby("stratum"):
+        profiles.var[f"measurable_{stratum}"] = profiles.var_names.isin(rows["data_id"])
     return profiles

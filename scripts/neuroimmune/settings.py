@@ -97,6 +97,7 @@ def load(config, base, config_files):
             ),
             *results("design.json"),
             *results("adjusted.tsv"),
+            *results("concordance.tsv"),
             *results("genes.tsv"),
             *results("subjects.tsv"),
         ],

@@ -2,12 +2,12 @@
 # against. All data are simulated here.
 #
 # Run from the repository root:  Rscript tests/parity/make_reference.R
-# Needs R (>= 4.2) with limma, edgeR, statmod (Bioconductor) and metafor (CRAN).
+# Needs R (>= 4.2) with limma, edgeR, GSVA, statmod (Bioconductor) and metafor (CRAN).
 # The tests only read the tables that are kept in the repository: they do not need R.
 #
 # Inputs are rounded to 4 decimals, so that the text in a table is exactly the number R used.
 
-packages <- c("limma", "edgeR", "metafor", "statmod")
+packages <- c("limma", "edgeR", "metafor", "statmod", "GSVA")
 missing <- packages[!vapply(packages, requireNamespace, logical(1), quietly = TRUE)]
 if (length(missing)) stop("Install these R packages first: ", paste(missing, collapse = ", "))
 if (!dir.exists("tests/parity")) stop("Run from the repository root, the folder with tests/parity.")
@@ -338,6 +338,44 @@ write_tsv(tost[c("estimate", "se", "df", "margin", "ci_low", "ci_high", "p")], "
 seed(8)
 p <- c(round(rbeta(14, 0.4, 1), 4), 0.01, 0.01, 0.01, NA, 0.04, 0.04, 1, 3e-07)
 write_tsv(data.frame(p = p, p_bh = p.adjust(p, "BH")), "bh.tsv")
+
+# ---- 9. set tests and single-sample scores on genes.tsv ----
+
+sets <- list(moved = 1:12, mixed = c(5, 80, 120, 200, 250), large = 40:99, pair = c(17, 222))
+members <- data.frame(
+  set = rep(names(sets), lengths(sets)),
+  gene = rownames(genes)[unlist(sets)]
+)
+write_tsv(members, "sets.tsv")
+rotation <- fry(genes, index = sets, design = two_group, contrast = 2, sort = "none")
+competitive <- camera(genes, index = sets, design = two_group, contrast = 2,
+                      inter.gene.cor = NA, sort = FALSE)
+write_tsv(
+  data.frame(
+    set = names(sets),
+    fry_direction = rotation[names(sets), "Direction"],
+    fry_p = rotation[names(sets), "PValue"],
+    camera_direction = competitive[names(sets), "Direction"],
+    camera_correlation = competitive[names(sets), "Correlation"],
+    camera_p = competitive[names(sets), "PValue"]
+  ),
+  "set_tests.tsv"
+)
+named <- lapply(sets, function(rows) rownames(genes)[rows])
+for (method in c("gsva", "ssgsea")) {
+  scores <- GSVA::gsva(genes, named, method = method, ssgsea.norm = FALSE, min.sz = 1,
+                       verbose = FALSE)
+  write_matrix(scores, paste0("scores_", method, ".tsv"), "set")
+}
+# singscore's simpleScore with its default centring, by its published formula (the package is not
+# in Debian): mean rank between the smallest and largest possible, minus 1/2.
+ranks <- apply(genes, 2, rank)
+singscore <- t(vapply(sets, function(rows) {
+  low <- (length(rows) + 1) / 2
+  high <- (2 * nrow(genes) - length(rows) + 1) / 2
+  (colMeans(ranks[rows, , drop = FALSE]) - low) / (high - low) - 0.5
+}, numeric(8)))
+write_matrix(singscore, "scores_singscore.tsv", "set")
 
 # ---- versions ----
 

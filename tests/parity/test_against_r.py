@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neuroimmune import sensitivity
 from neuroimmune.contrast import adjust
 from neuroimmune.expression.counts import log_cpm
 from neuroimmune.stats import effect, linear, power, settest
@@ -157,3 +158,48 @@ def test_equivalence_follows_two_one_sided_tests():
 def test_benjamini_hochberg_leaves_missing_values_out():
     wanted = table("bh")
     close(adjust(wanted["p"]), wanted["p_bh"])
+
+
+def sets_of_genes():
+    members = table("sets")
+    return {
+        name: (rows["gene"].to_list(), [1] * len(rows)) for name, rows in members.groupby("set")
+    }
+
+
+def test_set_tests_follow_fry_and_camera():
+    values = table("genes", "gene").T
+    design = table("design_two_group", "sample").rename(columns={"group": "case"})
+    rows = pd.DataFrame(sensitivity.set_tests(values, sets_of_genes(), design, seed=1))
+    wanted = table("set_tests", "set")
+    for method in ("fry", "camera"):
+        found = rows[rows["method"] == method].set_index("set_id").loc[wanted.index]
+        close(found["p"], wanted[f"{method}_p"])
+        assert list(found["direction"]) == list(wanted[f"{method}_direction"].str.lower())
+
+
+def test_turned_genes_turn_fry_and_camera():
+    values = table("genes", "gene").T
+    design = table("design_two_group", "sample").rename(columns={"group": "case"})
+    turned = {name: (genes, [-1] * len(genes)) for name, (genes, _) in sets_of_genes().items()}
+    rows = pd.DataFrame(sensitivity.set_tests(values, turned, design, seed=1))
+    wanted = table("set_tests", "set")
+    found = rows[rows["method"] == "fry"].set_index("set_id").loc[wanted.index]
+    close(found["p"], wanted["fry_p"])
+    other = {"Up": "down", "Down": "up"}
+    assert list(found["direction"]) == [other[word] for word in wanted["fry_direction"]]
+
+
+@pytest.mark.parametrize("method", ["GSVA", "ssGSEA", "singscore"])
+def test_single_sample_scores_follow_their_packages(method):
+    values = table("genes", "gene").T
+    if method == "singscore":
+        found = sensitivity.rank_mean(values, sets_of_genes())
+    else:
+        found = sensitivity.enrichment_scores(values, sets_of_genes(), method, seed=1)
+    wanted = table(f"scores_{method.lower()}", "set").T
+    # ssGSEA breaks ties by row order, each package in its own way: samples without ties only.
+    untied = [sample for sample in values.index if values.loc[sample].is_unique]
+    assert len(untied) >= 4
+    rows = untied if method == "ssGSEA" else list(wanted.index)
+    close(found.loc[rows, wanted.columns], wanted.loc[rows], 1e-6)

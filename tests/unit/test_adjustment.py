@@ -94,7 +94,7 @@ def study(n=8, seed=0, treatment=None, paired=False):
     scored = scoring.score_sets(profiles, members, mapping, DETECT)
     axis = {name: "hpa" if name == "hpa_set" else "other" for name in SETS}
     return {
-        "profiles": scoring.add_scores(profiles, scored["scores"]),
+        "profiles": scoring.add_scores(profiles, scored),
         "sets": pd.DataFrame({"set_id": list(SETS), "axis": [axis[name] for name in SETS]}),
         "members": members,
         "mapping": mapping,

@@ -161,7 +161,7 @@ def study(n=5, shift=1.5, seed=2):
         },
     )
     return {
-        "profiles": scoring.add_scores(profiles, scored["scores"]),
+        "profiles": scoring.add_scores(profiles, scored),
         "sets": sets,
         "members": members,
         "mapping": mapping,

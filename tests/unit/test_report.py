@@ -105,6 +105,14 @@ def verdict_row(study, contrast, question, set_id, verdict, **numbers):
     }
 
 
+def agreement(design, mapping):
+    key = {"study": design["study"], "contrast": design["contrast"], "stratum": "all"}
+    gene = next(row["data_id"] for row in mapping if row["data_id"])
+    numbers = {"n_methods": 7, "n_same_direction": 6, "n_p_05": 4, "leading_share": 0.8}
+    words = {"depends_on_scorer": "yes", "leading_gene": gene, "carried_by_one_gene": "yes"}
+    return {**key, "set_id": "adr_beta", **numbers, **words}
+
+
 def ladder(design):
     """Adjusted effects of adr_beta: one rung with numbers, one with a reason instead."""
     key = {"study": design["study"], "contrast": design["contrast"], "stratum": "all"}
@@ -303,6 +311,7 @@ def write(root, rows=None, studies=STUDIES):
             table(f"{contrast}.genes.tsv", genes),
             table(f"{contrast}.subjects.tsv", subjects),
             table(f"{contrast}.adjusted.tsv", ladder(d)),
+            table(f"{contrast}.concordance.tsv", [agreement(d, mapping)]),
         ]
         manifest = {"url": "https://ftp.ncbi.nlm.nih.gov/geo/x", "bytes": 422652}
         manifest |= {"sha256": "ab" * 32, "downloaded": "2025-01-02T03:04:05Z"}
@@ -521,6 +530,14 @@ def test_interval_plot_is_cut_at_its_limits():
     assert (at["zero"], at["point"], at["low"], at["high"]) == (50, 50, 25, 100)
     assert (at["band"], at["band_width"], at["cut"]) == (25, 50, "right")
     assert formats.interval_plot(NAN, -1, 5, 1, 2) is None
+
+
+def test_the_agreement_of_methods_stands_with_the_set(pages):
+    text = next(page.raw for page in pages.values() if "Other methods" in page.raw)
+    assert (
+        "Other methods: 6 of 7 point the same way, 4 with p at most 0.05; <b>the conclusion "
+        "depends on the scorer</b>."
+    ) in text
 
 
 def test_the_adjusted_effects_stand_with_their_set(pages):

@@ -114,10 +114,12 @@ def test_scores_equal_a_plain_loop():
     np.testing.assert_allclose(z.std(), 1)
     table = result["detectability"].drop_duplicates("symbol").set_index("symbol")
     assert table["measurable"].to_dict() == {f"S{i}": "yes" if i < 10 else "no" for i in range(20)}
-    with_scores = scoring.add_scores(profiles, result["scores"])
+    with_scores = scoring.add_scores(profiles, result)
     np.testing.assert_allclose(
         with_scores.obsm["scores"]["on"], scores.loc[profiles.obs_names, "on"]
     )
+    silent = with_scores.var_names[~with_scores.var["measurable_all"]]
+    assert list(silent) == [f"g{i}" for i in range(10, 20)]
 
 
 def test_a_global_shift_leaves_scores_alone():

@@ -57,6 +57,15 @@ PACKAGES = (
     "jinja2",
 )
 TOP_GENES = 20
+CONCORDANCE_TEXT = {
+    "study",
+    "contrast",
+    "stratum",
+    "set_id",
+    "depends_on_scorer",
+    "leading_gene",
+    "carried_by_one_gene",
+}
 VERDICT_TEXT = {*SET_TEXT, "gate", "verdict", "detail", "reason"}
 
 
@@ -141,7 +150,7 @@ def read_shared(inputs, studies):
 def read_study(paths, name, record):
     """The tables of one study: dict of DataFrames, 'profiles' (dict), and 'contrasts', a list
 
-    of dicts with 'designs' (list), 'genes', 'adjusted' and 'subjects' (DataFrames).
+    of dicts with 'designs' (list), 'genes', 'adjusted', 'concordance' and 'subjects' (DataFrames).
     """
 
     def find(*parts):
@@ -168,6 +177,10 @@ def read_study(paths, name, record):
                 "adjusted": _numbers(
                     read_table(find("contrasts", f"{contrast}.adjusted.tsv")),
                     {"study", "contrast", "stratum", "set_id", "adjustment", "status", "covariate"},
+                ),
+                "concordance": _numbers(
+                    read_table(find("contrasts", f"{contrast}.concordance.tsv")),
+                    CONCORDANCE_TEXT,
                 ),
                 "subjects": _numbers(
                     read_table(find("contrasts", f"{contrast}.subjects.tsv")),
@@ -467,6 +480,12 @@ def contrast_view(design, part, verdicts, tables, shared):
     values = subject_values(design, part["subjects"], stratum)
     adjusted = part["adjusted"][part["adjusted"]["stratum"] == stratum]
     ladders = {name: _records(table) for name, table in adjusted.groupby("set_id")}
+    agreement = part["concordance"][part["concordance"]["stratum"] == stratum]
+    symbol = dict(zip(tables["mapping"]["data_id"], tables["mapping"]["symbol"], strict=True))
+    agreement = {
+        row["set_id"]: {**row, "leading_gene": symbol[row["leading_gene"]]}
+        for row in _records(agreement)
+    }
 
     def sets_of(family):
         return [
@@ -474,6 +493,7 @@ def contrast_view(design, part, verdicts, tables, shared):
                 **entry,
                 **rows[entry["set_id"]],
                 "anchor": anchor(design["contrast"], stratum, entry["set_id"]),
+                "agreement": agreement.get(entry["set_id"]),
                 "ladder": ladders.get(entry["set_id"], []),
                 "signs": {member["direction"] for member in shared["members"][entry["set_id"]]},
                 "genes": [
