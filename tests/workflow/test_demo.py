@@ -181,11 +181,8 @@ def test_an_edited_method_reruns_its_stage_and_what_follows(copy):
     repository, run = copy
     library = repository / "scripts" / "neuroimmune"
     assert planned(run, repository) == {}
-    edit(
-        library / "verdict.py",
-        'return (\n            "higher"',
-        'return (  # why\n            "higher"',
-    )
+    first = "def fold_words(log2):\n"
+    edit(library / "verdict.py", first, f"# why\n{first}")
     assert planned(run, repository) == {}
     edit(library / "stats" / "power.py", "alpha=0.05, power=0.8", "alpha=0.05, power=0.9")
     assert planned(run, repository) == {
