@@ -11,6 +11,8 @@ from .stats import linear
 
 SCORERS = ("matched controls", "rank mean", "ssGSEA", "GSVA")
 PERMUTATIONS = 1000
+# gseapy takes identifiers that are digits (Entrez) for numbers and then finds none of them.
+GENE = "gene "
 METHODS = (*SCORERS, "fry", "camera", "prerank")
 COLUMNS = ("set_id", "method", "direction", "p", "log2_fold_change", "status")
 GENE_COLUMNS = (
@@ -125,7 +127,8 @@ def enrichment_scores(values, sets, method, seed):
         for sign in (1, -1):
             chosen = [gene for gene, d in zip(genes, directions, strict=True) if d == sign]
             if chosen:
-                asked[f"{name}|{sign}"] = chosen
+                asked[f"{name}|{sign}"] = [GENE + gene for gene in chosen]
+    values = values.rename(columns=GENE.__add__)
     options = {"outdir": None, "min_size": 1, "max_size": values.shape[1], "threads": 1}
     options |= {"seed": seed, "verbose": False}
     if method == "ssGSEA":
@@ -207,8 +210,8 @@ def _prerank(sets, ranking, seed):
         name: genes for name, (genes, directions) in sets.items() if len(set(directions)) == 1
     }
     found = gseapy.prerank(
-        ranking.sort_values(ascending=False, kind="stable"),
-        {name: list(genes) for name, genes in one_way.items()},
+        ranking.rename(GENE.__add__).sort_values(ascending=False, kind="stable"),
+        {name: [GENE + gene for gene in genes] for name, genes in one_way.items()},
         outdir=None,
         min_size=1,
         max_size=len(ranking),

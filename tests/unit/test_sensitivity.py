@@ -87,3 +87,15 @@ def test_turned_genes_turn_every_score():
     up, down = (sensitivity.rank_mean(values, s) for s in (plain, turned))
     np.testing.assert_allclose(up["a"], -down["a"], atol=1e-12)
     assert up["a"].abs().max() <= 0.5
+
+
+def test_identifiers_that_are_digits_are_found():
+    """Entrez ids: gseapy by itself takes them for numbers."""
+    rng = np.random.default_rng(0)
+    values = pd.DataFrame(rng.normal(8, 2, (6, 200)), columns=[str(i) for i in range(200)])
+    values.index = [f"s{i}" for i in range(6)]
+    named = values.rename(columns=lambda name: f"g{name}")
+    for method in ("ssGSEA", "GSVA"):
+        digits = sensitivity.enrichment_scores(values, {"a": (["3", "50"], [1, 1])}, method, 1)
+        names = sensitivity.enrichment_scores(named, {"a": (["g3", "g50"], [1, 1])}, method, 1)
+        np.testing.assert_allclose(digits["a"], names["a"])

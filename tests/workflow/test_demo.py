@@ -187,10 +187,11 @@ def test_an_edited_method_reruns_its_stage_and_what_follows(copy):
     edit(library / "stats" / "power.py", "alpha=0.05, power=0.8", "alpha=0.05, power=0.9")
     assert planned(run, repository) == {
         "test_contrast": 3,
+        "compare_scorers": 3,
         "give_verdicts": 1,
         "write_report": 1,
         "all": 1,
-        "total": 6,
+        "total": 9,
     }
 
 
