@@ -21,17 +21,19 @@ from pathlib import Path
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 TIMES = 5
 
+# VmHWM is the process's own peak (Linux); ru_maxrss would begin with that of its parent.
 OURS = """
-import sys, time, resource
+import io, re, sys, time
 sys.path.insert(0, sys.argv[2])
 import numpy, pandas
 from neuroimmune.geo.matrix import read_matrix
-pandas.read_csv(__import__("io").StringIO("a\\n1\\n"))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+pandas.read_csv(io.StringIO("a\\n1\\n"))
+peak = lambda: int(re.search("VmHWM:\\\\s+([0-9]+)", open("/proc/self/status").read())[1])
+before = peak()
 start = time.perf_counter()
 table = read_matrix(sys.argv[1])[2]
 seconds = time.perf_counter() - start
-print(seconds, *table.shape, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(seconds, *table.shape, peak() - before)
 """
 GEOQUERY = """
 suppressPackageStartupMessages(library(GEOquery))
