@@ -64,7 +64,10 @@ rule compare_scorers:
         runtime=lambda w, attempt: 20 * attempt,
     params:
         contrast=lambda w: STUDIES[w.study]["record"]["contrasts"][w.contrast],
-        settings=RUN["contrast_settings"],
+        settings={
+            "seed": config["contrast"]["seed"],
+            "min_subjects": config["verdict"]["min_subjects"],
+        },
         code=code_of("compare_scorers.py"),
     message:
         "Comparing scorers for {wildcards.contrast} in {wildcards.study}"

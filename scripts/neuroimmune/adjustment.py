@@ -1,5 +1,7 @@
 """Adjusted effects of one contrast, side by side with the unadjusted one."""
 
+from .panels import members_in_data
+from .scoring import control_numbers
 from .stats import adjust
 from .studies import QUESTION_FACTOR
 
@@ -31,10 +33,10 @@ def relative_expression(profiles, controls):
     import pandas as pd
 
     values = np.asarray(profiles.X, dtype=float)
-    number = {name: index for index, name in enumerate(profiles.var_names)}
-    own = [number[name] for name in controls["data_id"]]
-    matched = [[number[name] for name in names.split(";")] for names in controls["controls"]]
-    relative = values[:, own] - values[:, np.array(matched, dtype=int)].mean(axis=2)
+    matched = control_numbers(profiles.var_names, controls)
+    own = profiles.var_names.get_indexer(list(matched))
+    controlled = values[:, np.array(list(matched.values()), dtype=int)].mean(axis=2)
+    relative = values[:, own] - controlled
     return pd.DataFrame(relative, index=profiles.obs_names, columns=controls["data_id"])
 
 
@@ -73,9 +75,7 @@ def adjusted_effects(tables, kept, design, report, settings):
 
 def _panel(tables, relative):
     """What covariates are built from: set members under the data's identifiers."""
-    data_id = tables["mapping"].set_index("hgnc_id")["data_id"]
-    members = tables["members"].assign(data_id=tables["members"]["hgnc_id"].map(data_id))
-    members = members[members["data_id"] != ""]
+    members = members_in_data(tables["members"], tables["mapping"])
     return {
         "relative": relative,
         "axis": tables["sets"].set_index("set_id")["axis"].to_dict(),
@@ -144,13 +144,13 @@ def _adjusted(name, chosen, scores, design, base, note, settings):
         designs = [np.hstack([fixed, chosen[s][0], case]) for s in names] if size else []
         free = len(case) - fixed.shape[1] - 1 - size
         if not size or free < 1:
-            reason = (
-                f"not available: fewer than {settings['min_genes']} marker genes are measurable"
-                if not size
-                else "not available: too few subjects for a covariate"
-            )
-            if name == "composition" and not size:
-                reason = "not available: too few subjects or cell types with measurable markers"
+            if size:
+                reason = "too few subjects for a covariate"
+            elif name == "composition":
+                reason = "too few subjects or cell types with measurable markers"
+            else:
+                reason = f"fewer than {settings['min_genes']} marker genes are measurable"
+            reason = f"not available: {reason}"
             empty = base.loc[names, []].reindex(columns=base.columns)
             parts.append(_rows(empty, name, reason, words, counts, base))
             continue

@@ -3,6 +3,8 @@
 from zlib import crc32
 
 from .adjustment import adjusted_effects
+from .panels import members_in_data
+from .scoring import control_numbers
 from .stats import effect, linear, nulls, power, settest
 from .studies import QUESTION_FACTOR
 
@@ -331,14 +333,9 @@ def _measurability(tables, contrast, settings):
 
 def _add_percentiles(table, scored, tables, kept, design, settings, rng):
     profiles = tables["profiles"][kept.index]
-    number = {name: index for index, name in enumerate(profiles.var_names)}
     beta = linear.coefficients(profiles.X, design)
-    data_id = tables["mapping"].set_index("hgnc_id")["data_id"]
-    controls = {
-        gene: [number[name] for name in names.split(";")]
-        for gene, names in tables["controls"].set_index("data_id")["controls"].items()
-    }
-    members = tables["members"].assign(data_id=tables["members"]["hgnc_id"].map(data_id))
+    controls = control_numbers(profiles.var_names, tables["controls"])
+    members = members_in_data(tables["members"], tables["mapping"])
     members = members[members["data_id"].isin(list(controls))]
     for name in scored:
         rows = members[members["set_id"] == name]

@@ -94,3 +94,13 @@ def _families(sets, families, path):
         elif listed.count(axis) > 1:
             problems.append(f"config: panels.families: the axis {axis!r} stands in two families")
     return problems
+
+
+def members_in_data(members, mapping):
+    """The set members that the data hold, with 'data_id', the data's identifier of the gene.
+
+    members: the panel's members; mapping: as from `genes.map_panel`.
+    """
+    data_id = mapping.set_index("hgnc_id")["data_id"]
+    members = members.assign(data_id=members["hgnc_id"].map(data_id))
+    return members[members["data_id"] != ""]

@@ -245,3 +245,16 @@ def add_scores(profiles, result):
     for stratum, rows in result["measurable"].groupby("stratum"):
         profiles.var[f"measurable_{stratum}"] = profiles.var_names.isin(rows["data_id"])
     return profiles
+
+
+def control_numbers(var_names, controls):
+    """Dict gene -> numbers of its matched controls among `var_names`.
+
+    controls: DataFrame with 'data_id' and 'controls' (separated by semicolons), as `score_sets`
+    makes it.
+    """
+    number = {name: index for index, name in enumerate(var_names)}
+    return {
+        gene: [number[name] for name in names.split(";")]
+        for gene, names in zip(controls["data_id"], controls["controls"], strict=True)
+    }

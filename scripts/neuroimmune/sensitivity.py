@@ -7,6 +7,7 @@ replicates, so it calls about 15 % of null sets at a correlation of 0.1 (docs/me
 
 from .adjustment import relative_expression
 from .contrast import design_of, of_stratum
+from .panels import members_in_data
 from .stats import linear
 
 SCORERS = ("matched controls", "rank mean", "ssGSEA", "GSVA")
@@ -38,8 +39,8 @@ CONCORDANCE = (
 def run_sensitivity(study, name, contrast, tables, settings):
     """Dict of DataFrames 'scorers', 'leave_one_out' and 'concordance' over the strata.
 
-    tables: as in `contrast.run_contrast`; settings: the config's `contrast` block with
-    min_subjects. Sets without a score, and contrasts without a design, have no rows.
+    tables: as in `contrast.run_contrast`; settings: 'seed' and 'min_subjects'. Sets without a
+    score, and contrasts without a design, have no rows.
     """
     import numpy as np
     import pandas as pd
@@ -76,8 +77,7 @@ def run_sensitivity(study, name, contrast, tables, settings):
 
 def _sets(tables, genes):
     """Set -> (measurable genes under the data's ids, directions), sets and genes sorted."""
-    data_id = tables["mapping"].set_index("hgnc_id")["data_id"]
-    members = tables["members"].assign(data_id=tables["members"]["hgnc_id"].map(data_id))
+    members = members_in_data(tables["members"], tables["mapping"])
     members = members[members["data_id"].isin(genes)].sort_values(["set_id", "data_id"])
     return {
         name: (rows["data_id"].to_list(), rows["direction"].to_list())

@@ -9,17 +9,9 @@ from neuroimmune import scoring
 from neuroimmune.adjustment import adjusted_effects, relative_expression
 from neuroimmune.contrast import design_of
 from neuroimmune.stats import adjust, linear
+from test_contrast import DETECT
 
 CONTRAST = {"question": "aiha_vs_healthy", "case": "aiha", "reference": "healthy"}
-DETECT = {
-    "background_sets": [],
-    "background_quantile": 0.5,
-    "fallback_quantile": 0.001,
-    "min_background_genes": 5,
-    "min_fraction": 0.5,
-    "controls_per_gene": 20,
-    "min_control_genes": 50,
-}
 SETTINGS = {
     "erythroid_genes": [f"E{i}" for i in range(7)],
     "composition_sets": ["t_cells", "b_cells", "monocytes"],

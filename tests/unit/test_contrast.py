@@ -10,6 +10,15 @@ from neuroimmune import scoring
 from neuroimmune.stats import effect, linear, nulls, settest
 
 PLAIN = {"question": "aiha_vs_healthy", "case": "aiha", "reference": "healthy"}
+DETECT = {
+    "background_sets": [],
+    "background_quantile": 0.5,
+    "fallback_quantile": 0.001,
+    "min_background_genes": 5,
+    "min_fraction": 0.5,
+    "controls_per_gene": 20,
+    "min_control_genes": 50,
+}
 LABELS = {"tissue": "blood", "simulated": "no"}
 SETTINGS = {
     "margin_fold": 1.5,
@@ -150,15 +159,7 @@ def study(n=5, shift=1.5, seed=2):
         profiles,
         members,
         mapping,
-        {
-            "background_sets": [],
-            "background_quantile": 0.5,
-            "fallback_quantile": 0.001,
-            "min_background_genes": 5,
-            "min_fraction": 0.5,
-            "controls_per_gene": 20,
-            "min_control_genes": 50,
-        },
+        DETECT,
     )
     return {
         "profiles": scoring.add_scores(profiles, scored),
