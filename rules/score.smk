@@ -45,6 +45,7 @@ rule score_sets:
         members=rules.prepare_panels.output.members,
         genes=rules.prepare_panels.output.genes,
         ambiguous=PANELS["ambiguous"],
+        former_ids=PANELS["former_ids"],
     output:
         profiles="results/{study}/scored_profiles.h5ad",
         mapping="results/{study}/panel_mapping.tsv",

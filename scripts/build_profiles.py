@@ -13,10 +13,16 @@ with job(snakemake):
     samples = read_table(snakemake.input.samples)
     source = snakemake.params.source
     if source["kind"] == "series_matrix":
-        series, _, table = read_matrix(snakemake.input.matrix)
+        series, records, table = read_matrix(snakemake.input.matrix)
         annotation = read_annotation(snakemake.input.annotation)
         built = profiles.from_arrays(
-            samples, series, table, annotation, source.get("scale", "auto"), snakemake.input.matrix
+            samples,
+            series,
+            table,
+            annotation,
+            source.get("scale", "auto"),
+            snakemake.input.matrix,
+            " | ".join(dict.fromkeys(r.get("data_processing", "") for r in records)),
         )
     else:
         members = read_table(snakemake.input.members)

@@ -10,8 +10,16 @@ with job(snakemake):
 
     profiles = read_profiles(snakemake.input.profiles)
     ambiguous = {(row["synonym"], row["hgnc_id"]) for row in read_rows(snakemake.input.ambiguous)}
+    former = {
+        (row["former_id"], row["organism"], row["hgnc_id"])
+        for row in read_rows(snakemake.input.former_ids)
+    }
     mapping = map_panel(
-        read_table(snakemake.input.genes), ambiguous, snakemake.params.organism, profiles.var
+        read_table(snakemake.input.genes),
+        ambiguous,
+        snakemake.params.organism,
+        profiles.var,
+        former,
     )
     members = read_table(snakemake.input.members, numeric=["direction"])
     result = score_sets(profiles, members, mapping, snakemake.params.settings)

@@ -17,7 +17,7 @@ from .studies import (
 )
 
 RUN_CONFIG = Path("results/run_config.yaml")
-PANEL_TABLES = ("sets", "members", "genes", "ambiguous")
+PANEL_TABLES = ("sets", "members", "genes", "ambiguous", "former_ids")
 
 
 def load(config, base, config_files):

@@ -28,26 +28,6 @@ def message(function, *arguments):
     return str(error.value)
 
 
-def test_scale_is_decided_by_quantiles():
-    rng = np.random.default_rng(0)
-    log2 = pd.DataFrame(rng.uniform(3, 14, (2000, 4)))
-    assert microarray.decide_scale(log2, "m")[0] == "log2"
-    assert microarray.decide_scale(2**log2, "m")[0] == "linear"
-    assert microarray.decide_scale(2**log2, "m", "log2")[0] == "log2"
-    ratios = pd.DataFrame(rng.normal(0, 1, (2000, 4)))
-    assert "m: the scale of the values is not clear (1 % quantile -2.3" in message(
-        microarray.decide_scale, ratios, "m"
-    )
-    narrow = pd.DataFrame(rng.uniform(0, 60, (2000, 4)))
-    assert "set source.scale" in message(microarray.decide_scale, narrow, "m")
-
-
-def test_linear_values_below_one_are_counted():
-    values, raised = microarray.to_log2(pd.DataFrame({"a": [0.5, 8.0], "b": [-3.0, 1.0]}), "linear")
-    assert raised == 2
-    np.testing.assert_array_equal(values.to_numpy(), [[0, 0], [3, 0]])
-
-
 def test_one_probe_a_gene_and_every_loss_counted():
     table = pd.DataFrame(
         {"GSM1": [1, 5, 9, 7, 2, 3.0], "GSM2": [3, 5, 9, np.nan, 2, 3.0]},
@@ -75,6 +55,20 @@ def test_one_probe_a_gene_and_every_loss_counted():
     )
 
 
+def test_symbols_of_the_annotation_are_cleaned():
+    table = pd.DataFrame({"GSM1": [1.0, 2, 3], "GSM2": [1.0, 2, 3]}, index=["p1", "p2", "p3"])
+    annotation = pd.DataFrame(
+        {"symbol": [' "TP53" ', "9-Sep", "1-Mar"], "entrez": ["7157", "10801", "55016"]},
+        index=["p1", "p2", "p3"],
+    )
+    values, var, steps = microarray.collapse_probes(table, annotation)
+    assert list(values.index) == ["SEPTIN9", "TP53"]
+    assert var["entrez"].to_list() == ["10801", "7157"]
+    assert [(step["step"], step["left_out"], step["examples"]) for step in steps] == [
+        ("names lost", 1, "p3")
+    ]
+
+
 def test_matrix_without_values_says_where_they_are():
     empty = pd.DataFrame(index=pd.Index([], dtype=str), columns=["GSM1"], dtype=float)
     text = message(
@@ -93,33 +87,88 @@ def test_matrix_without_values_says_where_they_are():
     )
 
 
+def cleaned(**rows):
+    table = pd.DataFrame({"a": list(map(float, rows.values()))}, index=list(rows))
+    result, steps = counts.clean_genes(table)
+    return result["a"].to_dict(), {step["step"]: step for step in steps}
+
+
 def test_gene_rows_are_cleaned_and_summed():
     table = pd.DataFrame(
-        {"a": [1.0, 2, 3, 4, 9]},
-        index=["ENSG00000000001.1", "ENSG00000000001.2", "ENSG00000000002.1", "", "__no_feature"],
+        {"a": [1.0, 2, 3, 4, 9, 7]},
+        index=[
+            "ENSG00000000001.1",
+            "ENSG00000000001.2",
+            "ENSG00000000002.1",
+            "",
+            "__no_feature",
+            "ERCC-00002",
+        ],
     )
-    cleaned, steps = counts.clean_genes(table)
-    assert cleaned["a"].to_dict() == {"ENSG00000000001": 3, "ENSG00000000002": 3}
-    assert [(step["step"], step["left_out"]) for step in steps] == [
-        ("summary rows", 1),
-        ("rows without a gene", 1),
-        ("rows of one gene", 1),
+    result, steps = counts.clean_genes(table)
+    assert result["a"].to_dict() == {"ENSG00000000001": 3, "ENSG00000000002": 3}
+    assert [(step["step"], step["left_out"], step["examples"]) for step in steps] == [
+        ("summary rows", 1, "__no_feature"),
+        ("spike-in rows", 1, "ERCC-00002"),
+        ("rows without a gene", 1, ""),
+        ("rows of one gene", 1, "ENSG00000000001"),
     ]
 
 
-def test_values_that_are_no_counts_are_refused():
-    rng = np.random.default_rng(0)
-    raw = pd.DataFrame(rng.poisson(50, (300, 4)).astype(float), columns=list("abcd"))
-    assert counts.check_counts(raw, "f") == "integer"
-    assert counts.check_counts(raw + 0.25, "f") == "fractional"
-    assert "normalised values (CPM or TPM), not counts" in message(
-        counts.check_counts, raw / raw.sum() * 1e6, "f"
+@pytest.mark.parametrize(
+    "name", ["N_unmapped", "no_feature", "__alignment_not_unique", "Unassigned_Ambiguity"]
+)
+def test_rows_of_counting_programs(name):
+    assert cleaned(**{name: 5, "ERCC1": 1})[0] == {"ERCC1": 1}
+
+
+def test_copy_on_the_y_chromosome_is_added_and_said():
+    values, steps = cleaned(
+        **{"ENSG00000002586.20": 10, "ENSG00000002586.20_PAR_Y": 10, "ENSG00000000003.1": 1}
     )
-    assert "these look like log or normalised values" in message(
-        counts.check_counts, np.log2(raw + 1), "f"
+    assert values == {"ENSG00000002586": 20, "ENSG00000000003": 1}
+    assert steps["copies on the Y chromosome"] == {
+        "step": "copies on the Y chromosome",
+        "unit": "gene",
+        "left_out": 1,
+        "reason": "rows _PAR_Y of the pseudoautosomal regions are added to the gene's row of X",
+        "examples": "ENSG00000002586_PAR_Y",
+    }
+    assert "rows of one gene" not in steps
+
+
+def test_composite_and_quoted_names_are_said():
+    values, steps = cleaned(**{"ENSG00000000003|TSPAN6": 1, '"ENSG00000000005"': 2})
+    assert values == {"ENSG00000000003": 1, "ENSG00000000005": 2}
+    assert steps["composite names"]["reason"] == (
+        "1 names hold an identifier and another name; the identifier counts"
     )
-    assert message(counts.check_counts, raw.assign(b=0.0), "f") == (
-        "f: column b holds zeros only; leave the sample out"
+    assert steps["quotes and blanks"]["reason"] == "1 names stood in them, which were removed"
+    assert {step["left_out"] for step in steps.values()} == {0}
+
+
+def test_names_that_a_spreadsheet_changed_are_repaired_or_lost():
+    table = pd.DataFrame(
+        {"a": [1.0, 2, 4, 8, 16]}, index=["ACTB", "9-Sep", "1-Mar", "1-Mar", "2.31E+19"]
+    )
+    result, steps = counts.clean_genes(table)
+    assert result["a"].to_dict() == {"ACTB": 1, "SEPTIN9": 2}
+    assert [(step["step"], step["left_out"], step["examples"]) for step in steps] == [
+        ("names repaired", 0, "9-Sep is SEPTIN9"),
+        ("names lost", 3, "1-Mar, 2.31E+19"),
+    ]
+
+
+def test_sums_are_exact_beyond_32_bits():
+    # 2^24 + 1 is lost in 32-bit floats, 2^31 in 32-bit integers; 2^53 is the limit of 64 bits.
+    table = pd.DataFrame({"a": np.array([2**24, 1], dtype="float32")}, index=["g.1", "g.1"])
+    assert counts.clean_genes(table)[0].at["g.1", "a"] == 2**24 + 1
+    table = pd.DataFrame({"a": [2.0**52, 2.0**52 - 2, 1]}, index=["g", "g", "g"])
+    assert counts.clean_genes(table)[0].at["g", "a"] == 2**53 - 1
+    assert counts.check_counts(table, "f") == ("integer", [])
+    assert message(counts.check_counts, table + 1, "f") == (
+        "f: column a sums to 9.01e+15: no sequencing run has so many reads; name a file of raw "
+        "counts"
     )
 
 

@@ -1,6 +1,7 @@
 """Assemble profiles.h5ad: one row a biological sample (replicates merged), log2 expression."""
 
 from ..errors import UserError
+from ..genes import names_beside
 from ..studies import SAMPLE_FIELDS
 from . import counts as bulk_counts
 from . import microarray
@@ -39,7 +40,7 @@ def _merged(names):
     ]
 
 
-def from_arrays(samples, series, table, annotation, scale, path):
+def from_arrays(samples, series, table, annotation, scale, path, processing=""):
     """(AnnData, attrition table, summary dict) from a series matrix and its platform annotation.
 
     samples: the curated table; table: probes x all samples of the series; annotation: as from
@@ -57,22 +58,21 @@ def from_arrays(samples, series, table, annotation, scale, path):
         )
     samples = samples[samples["include"] == "yes"]
     table = table[samples["sample"].to_list()]
-    decided, evidence = microarray.decide_scale(table, path, scale)
+    decided, evidence = microarray.decide_scale(table, path, scale, processing)
+    warnings = microarray.scale_doubts(table, path, decided, processing)
     n_probes = len(table)
-    values, raised = microarray.to_log2(table, decided)
+    values, changed = microarray.to_log2(table, decided)
+    warnings += changed
     values, var, steps = microarray.collapse_probes(values, annotation)
     names = profile_names(samples)
     steps += _merged(names)
     values = microarray.merge_replicates(values, names)
     medians = values.median()
-    warnings = []
     if medians.max() - medians.min() > 1:
         warnings.append(
             f"array medians differ by {medians.max() - medians.min():.1f} log2 units: the series "
             "may not be normalised between arrays"
         )
-    if raised:
-        warnings.append(f"{raised} linear values below 1 were set to 1 before taking log2")
     summary = {
         "values": "log2 intensity",
         "scale_submitted": decided,
@@ -100,7 +100,8 @@ def from_counts(samples, counts, path, globins_of):
     rows_read = len(counts)
     counts = counts[list(column_of.values())]
     counts.columns = list(column_of)
-    kind = bulk_counts.check_counts(counts, path)
+    kind, warnings = bulk_counts.check_counts(counts, path)
+    labels = names_beside(counts.index)
     counts, steps = bulk_counts.clean_genes(counts)
     if unused:
         steps.insert(
@@ -119,6 +120,7 @@ def from_counts(samples, counts, path, globins_of):
     globins = globins_of(counts.index)
     values, effective = bulk_counts.log_cpm(counts, globins)
     library = counts.sum()
+    var = pd.DataFrame({"label": labels.reindex(counts.index).fillna("")}, index=counts.index)
     summary = {
         "values": "log2 counts per million (TMM, without globins)",
         "counts": bulk_counts.describe(kind, counts),
@@ -126,9 +128,9 @@ def from_counts(samples, counts, path, globins_of):
         "rows_read": rows_read,
         "genes": len(counts),
         "globin_genes": list(globins),
-        "warnings": _library_warnings(library),
+        "warnings": [*warnings, *_library_warnings(library)],
     }
-    profiles = _assemble(values, samples, names, pd.DataFrame(index=counts.index), summary)
+    profiles = _assemble(values, samples, names, var, summary)
     profiles.layers["counts"] = counts.T.to_numpy()
     profiles.obs["library_size"] = library.to_numpy()
     profiles.obs["effective_library_size"] = effective.to_numpy()
