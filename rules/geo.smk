@@ -24,9 +24,7 @@ rule download_file:
         mem_mb=300,
         runtime=config["geo"]["deadline_minutes"],
     params:
-        url=lambda w: file_url(
-            RUN["base_url"], config["geo"]["ncbi_counts_url"], w.accession, w.file
-        ),
+        url=lambda w: file_url(config["geo"] | {"base_url": RUN["base_url"]}, w.accession, w.file),
         sha256=lambda w: RUN["sha256"].get(w.file, ""),
     message:
         "Downloading {wildcards.file} of {wildcards.accession}"

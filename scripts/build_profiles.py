@@ -14,7 +14,7 @@ with job(snakemake):
     source = snakemake.params.source
     if source["kind"] == "series_matrix":
         series, records, table = read_matrix(snakemake.input.matrix)
-        annotation = read_annotation(snakemake.input.annotation)
+        annotation = read_annotation(snakemake.input.annotation, source.get("annotation_columns"))
         built = profiles.from_arrays(
             samples,
             series,
@@ -32,6 +32,7 @@ with job(snakemake):
             read_counts(snakemake.input.counts),
             snakemake.input.counts,
             lambda ids: globin_ids(members, genes, snakemake.params.organism, ids),
+            source.get("missing_samples", "stop"),
         )
     data, attrition, summary = built
     data.uns |= snakemake.params.labels

@@ -1,11 +1,11 @@
 """Curate a study's samples: GEO's record, the study's rules and its samples.tsv in one table."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from .errors import UserError, some
-from .studies import SAMPLE_FIELDS
+from .studies import SAMPLE_FIELDS, matrix_file
 from .validation import where
 
 COLUMNS = (
@@ -15,6 +15,7 @@ COLUMNS = (
     "reason",
     *SAMPLE_FIELDS,
     "note",
+    "corrected",
     "geo_platform",
     "geo_source_name",
     "geo_characteristics",
@@ -24,17 +25,30 @@ COLUMNS = (
 )
 
 
+# How GEO's records say that nothing is known; the same for many samples, so no name of a subject.
+BLANKS = (
+    *("", "-", "--", ".", "?", "na", "n/a", "nan", "none", "null", "unknown", "missing"),
+    *("not applicable", "not available", "data not available", "not provided", "not collected"),
+)
+# More samples of one group than anyone would take as replicates of one subject without saying so.
+MOST_REPLICATES = 3
+
+
 def curate(study, series, geo_samples):
     """One row a sample of the series (DataFrame of text with `COLUMNS`), nothing dropped.
 
     study: as from `studies.read_study`; series, geo_samples: as from `geo.matrix.read_header`,
     or (None, None) for a study whose samples.tsv is the only record.
     'include' is yes or no, and 'reason' says why not. Samples of one subject and group are
-    replicates, which the expression stage merges.
+    replicates, which the expression stage merges. The study's fields and 'title' are read from
+    the corrected record, 'corrected' says what was corrected, and the columns geo_... keep GEO's
+    own words.
 
-    Raises UserError with every problem found: a sample that GEO does not have, a field that GEO
-    does not have (with those it has), a value that no map covers, a group without samples, one
-    subject in both groups of an unpaired contrast.
+    Raises UserError with every problem found: a SuperSeries, a sample that GEO does not have, a
+    correction of what GEO does not say, a field that GEO does not have (with those it has), a value
+    that no map covers, samples of several platforms or without a subject, a group without samples,
+    one subject that takes a whole group, or both groups of an unpaired contrast, an age that is
+    no number.
     """
     import pandas as pd
 
@@ -42,10 +56,12 @@ def curate(study, series, geo_samples):
     if geo_samples is None:
         geo_samples = [{"geo_accession": row["sample"]} for row in study["rows"]]
         series = {}
-    problems = _check_platform(study, series, yaml_file)
+    problems = _check_series(study, series, yaml_file)
     problems += _unknown_samples(study, geo_samples, yaml_file)
+    corrected, notes, correction_problems = _correct(study, geo_samples)
+    problems += correction_problems
     rows = {row["sample"]: row for row in study["rows"] or []}
-    fields, field_problems = _read_fields(study, geo_samples, rows, yaml_file)
+    fields, field_problems = _read_fields(study, corrected, rows, yaml_file)
     problems += field_problems
     excluded = {item["sample"]: item["reason"] for item in study.get("exclude", [])}
     records = []
@@ -65,10 +81,11 @@ def curate(study, series, geo_samples):
             reason = "its group is mapped to nothing in study.yaml"
         record |= {
             "sample": name,
-            "title": geo.get("title", ""),
+            "title": corrected[position].get("title", ""),
             "include": "no" if reason else "yes",
             "reason": reason,
             "note": given.get("note", ""),
+            "corrected": "; ".join(notes[name]),
             "geo_platform": geo.get("platform_id", ""),
             "geo_source_name": geo.get("source_name_ch1", ""),
             "geo_characteristics": "; ".join(
@@ -77,21 +94,44 @@ def curate(study, series, geo_samples):
             "geo_description": geo.get("description", ""),
             "geo_biosample": "".join(re.findall(r"SAM[A-Z]+\d+", geo.get("relation", ""))[:1]),
             "geo_supplementary": " | ".join(
-                value for key, value in geo.items() if key.startswith("supplementary_file")
+                value
+                for key, value in geo.items()
+                if key.startswith("supplementary_file") and value not in ("", "NONE")
             ),
         }
-        record["subject"] = record.get("subject") or name
         record["treatment"] = record.get("treatment") or "unknown"
-        records.append({column: record.get(column) or "" for column in COLUMNS})
+        # A line break or tab, possible in study.yaml, would break the table's row.
+        records.append(
+            {column: re.sub(r"[\t\r\n]+", " ", record.get(column) or "") for column in COLUMNS}
+        )
     table = pd.DataFrame(records, columns=list(COLUMNS), dtype=str)
     if not problems:
-        problems = _check_groups(study, table, yaml_file)
+        problems += _check_platforms(study, table, yaml_file)
+        problems += _check_subjects(study, table, corrected, yaml_file)
+    blank = table["subject"] == ""
+    table["subject"] = table["subject"].mask(blank, table["sample"])
+    if not problems:
+        problems += _check_groups(study, table, yaml_file)
+        problems += _check_ages(study, table, corrected, yaml_file)
     if problems:
         raise UserError(*problems)
     return table
 
 
-def _check_platform(study, series, yaml_file):
+def _check_series(study, series, yaml_file):
+    parts = re.findall(r"SuperSeries of:\s*(GSE\d+)", " | ".join(series.get("relation", [])))
+    if parts and not study["source"].get("superseries"):
+        return [
+            f"{where([yaml_file], ['accession'])}: {study['accession']} is a SuperSeries of "
+            f"{', '.join(parts)}, which may differ in assay, platform and tissue: set accession to "
+            "one of them, or source.superseries: true to take the SuperSeries' own matrix"
+        ]
+    record = series.get("geo_accession", [])
+    if record and study["accession"] not in record:
+        return [
+            f"{where([yaml_file], ['accession'])}: accession is {study['accession']}, but "
+            f"{matrix_file(study)} is the record of {', '.join(record)}"
+        ]
     wanted, found = study["source"].get("platform"), series.get("platform_id", [])
     if wanted and found and wanted not in found:
         return [
@@ -114,6 +154,38 @@ def _unknown_samples(study, geo_samples, yaml_file):
             at = where([yaml_file], ["exclude", index, "sample"])
             problems.append(f"{at}: exclude: {item['sample']} is not in the series; {span}")
     return problems
+
+
+def _correct(study, geo_samples):
+    """(samples as corrections.tsv wants them, GSM -> what was corrected, problems)."""
+    path = Path(study["folder"]) / "corrections.tsv"
+    samples = {
+        geo["geo_accession"]: {**geo, "characteristics": {**geo.get("characteristics", {})}}
+        for geo in geo_samples
+    }
+    notes, problems = defaultdict(list), []
+    for number, row in enumerate(study["corrections"], start=2):
+        name, field = row["sample"], row["field"]
+        if name not in samples:
+            problems.append(
+                f"{path}:{number}: sample {name} is not in the series; {study['accession']} has "
+                f"{len(samples)}: {some(samples)}"
+            )
+        elif not any(_raw(geo, field) for geo in geo_samples):
+            problems.append(
+                f"{path}:{number}: GEO has no {field!r} for {study['accession']}; it has "
+                f"{_available(geo_samples)}"
+            )
+        elif (found := _raw(samples[name], field)) != row["from"]:
+            problems.append(
+                f"{path}:{number}: {field} of {name}: GEO says {found!r}, not {row['from']!r}; see "
+                "whether the correction is still needed, then change 'from' or delete the line"
+            )
+        else:
+            place, key = _place(samples[name], field)
+            place[key] = row["to"]
+            notes[name].append(f"{field}: {row['from']} -> {row['to']} ({row['reason']})")
+    return list(samples.values()), notes, problems
 
 
 def _read_fields(study, geo_samples, rows, yaml_file):
@@ -161,12 +233,16 @@ def _read_fields(study, geo_samples, rows, yaml_file):
 
 
 def _raw(geo, source):
+    place, key = _place(geo, source)
+    return place.get(key, "")
+
+
+def _place(geo, source):
+    """(dict, key) where a sample's record keeps what study.yaml calls `source`."""
     if source.startswith("characteristics."):
         key = source.removeprefix("characteristics.").strip().lower()
-        return geo.get("characteristics", {}).get(key, "")
-    return geo.get(
-        {"source_name": "source_name_ch1", "sample": "geo_accession"}.get(source, source), ""
-    )
+        return geo.get("characteristics", {}), key
+    return geo, {"source_name": "source_name_ch1", "sample": "geo_accession"}.get(source, source)
 
 
 def _apply(field, text):
@@ -198,6 +274,121 @@ def _available(geo_samples):
             if geo.get(key)
         )
     return ", ".join(f"{key} ({n} samples)" for key, n in sorted(counts.items()))
+
+
+def _check_platforms(study, table, yaml_file):
+    if study["source"]["kind"] != "series_matrix":
+        return []
+    wanted = study["source"]["platform"]
+    kept = table[(table["include"] == "yes") & (table["geo_platform"] != "")]
+    found = kept.groupby("geo_platform")["sample"].agg(list)
+    if set(found.index) <= {wanted}:
+        return []
+    shown = "; ".join(f"{name}: {some(members)}" for name, members in found.items())
+    if len(found) > 1:
+        return [
+            f"{where([yaml_file], ['source', 'platform'])}: the samples were measured on "
+            f"{len(found)} platforms ({shown}); set source.platform and source.matrix "
+            f"({study['accession']}-{min(found.index)}_series_matrix.txt.gz, for example) to one "
+            "of them, or leave the other samples out under exclude:"
+        ]
+    return [
+        f"{where([yaml_file], ['source', 'platform'])}: source.platform is {wanted}, but the "
+        f"samples in {matrix_file(study)} were measured on {shown}; set source.platform to that, "
+        "or source.matrix to the other file"
+    ]
+
+
+def _check_subjects(study, table, geo_samples, yaml_file):
+    kept = table[table["include"] == "yes"]
+    field = study["samples"].get("subject", {})
+    if any("subject" in row for row in study["rows"] or []):
+        at = Path(study["folder"]) / "samples.tsv"
+    elif field:
+        at = where([yaml_file], ["samples", "subject"])
+    else:
+        return []  # every sample is its own
+    problems = []
+    blank = kept[kept["subject"].str.lower().isin(BLANKS)]
+    if len(blank):
+        shown = [
+            f"{row.sample} ({row.subject or row.title})" if row.subject or row.title else row.sample
+            for row in blank.itertuples()
+        ]
+        problems.append(
+            f"{at}: samples.subject: no subject for {len(blank)} of {len(kept)} samples: "
+            f"{some(shown)}. They are not taken for subjects of their own: name them in "
+            "corrections.tsv or samples.tsv, or leave them out under exclude:"
+        )
+    if "pattern" not in field:
+        return problems
+    at = where([yaml_file], ["samples", "subject", "pattern"])
+    subjects = some(sorted(set(kept["subject"])))
+    for group, members in kept.groupby("group", sort=True):
+        if len(members) > MOST_REPLICATES and members["subject"].nunique() == 1:
+            problems.append(
+                f"{at}: samples.subject.pattern takes all {len(members)} samples of group "
+                f"{group!r} for replicates of one subject, {min(members['subject'])!r}; subjects "
+                f"found: {subjects}. Change the pattern, or, if it is one subject indeed, name it "
+                "in samples.tsv"
+            )
+    return problems + _cut_numbers(field, kept, geo_samples, at)
+
+
+def _cut_numbers(field, kept, geo_samples, at):
+    """Problems where the pattern takes a part of a number, so that P1 and P12 are one subject."""
+    whole = defaultdict(set)
+    names = set(kept["sample"])
+    for geo in geo_samples:
+        text = _raw(geo, field["from"])
+        match = re.search(field["pattern"], text)
+        if geo["geo_accession"] not in names or not match:
+            continue
+        start, end = match.span(1 if match.groups() else 0)
+        subject = text[start:end]
+        while start > 0 and text[start - 1 : start + 1].isdigit():
+            start -= 1
+        while end < len(text) and text[end - 1 : end + 1].isdigit():
+            end += 1
+        whole[subject].add(text[start:end])
+    return [
+        f"{at}: samples.subject.pattern cuts numbers in two: {some(map(repr, sorted(uncut)))} all "
+        f"become subject {subject!r}; let it take the whole number"
+        for subject, uncut in sorted(whole.items())
+        if len(uncut) > 1
+    ]
+
+
+def _check_ages(study, table, geo_samples, yaml_file):
+    source = study["samples"].get("age", {}).get("from")
+    said = {geo["geo_accession"]: _raw(geo, source) if source else "" for geo in geo_samples}
+    for name, contrast in study["contrasts"].items():
+        if "age" not in contrast.get("covariates", []):
+            continue
+        at = f"{where([yaml_file], ['contrasts', name, 'covariates'])}: contrasts.{name}.covariates"
+        kept = table[
+            (table["include"] == "yes")
+            & table["group"].isin([contrast["case"], contrast["reference"]])
+            & ~table["age"].isin(["", "unknown"])
+        ]
+        bad = kept[~kept["age"].str.fullmatch(r"\d+(\.\d+)?")]
+        if len(bad):
+            shown = [f"{row.sample} ({row.age!r})" for row in bad.itertuples()]
+            yield (
+                f"{at}: age is no number for {len(bad)} of {len(kept)} samples: {some(shown)}. "
+                "Take the number out with samples.age.pattern; blank or 'unknown' leaves a sample "
+                "out of the contrast"
+            )
+        units = {}
+        for sample in kept["sample"]:
+            for unit in re.findall(r"day|week|month|year", said[sample].lower()):
+                units.setdefault(f"{unit}s", f"{sample} ({said[sample]!r})")
+        if len(units) > 1:
+            yield (
+                f"{at}: ages are given in {' and '.join(sorted(units))}: "
+                f"{some(units[unit] for unit in sorted(units))}. Write them in one unit, in "
+                "corrections.tsv or samples.tsv"
+            )
 
 
 def _check_groups(study, table, yaml_file):

@@ -28,6 +28,15 @@ TREATMENTS = (
     "unknown",
 )
 
+# Keys of source that only some kinds of source have a use for.
+KINDS_OF_KEY = {
+    "sheet": ("counts_table",),
+    "column": ("counts_table",),
+    "missing_samples": ("counts_table", "ncbi_counts"),
+    "annotation": ("series_matrix",),
+    "annotation_columns": ("series_matrix",),
+}
+
 # The factor that a question asks about. It defines the groups, so it can never be their
 # confounder (design, section 7).
 QUESTION_FACTOR = {
@@ -78,11 +87,13 @@ def read_studies(names, studies_dir, folders, schemas):
 def read_study(folder, schemas):
     """One study folder as a dict: the content of study.yaml, plus
 
-    'folder' (path), 'rows' (samples.tsv as a list of dicts of text, or None).
-    Raises UserError with every problem of both files, each with its file and line.
+    'folder' (path), 'rows' (samples.tsv as a list of dicts of text, or None) and 'corrections'
+    (corrections.tsv likewise, or an empty list).
+    Raises UserError with every problem of these files, each with its file and line.
     """
     folder, schemas = Path(folder), Path(schemas)
     yaml_file, rows_file = folder / "study.yaml", folder / "samples.tsv"
+    corrections_file = folder / "corrections.tsv"
     study = read_yaml(yaml_file)
     if not isinstance(study, dict):
         raise UserError(f"{yaml_file}:1: expected a block of keys (accession, title, ...)")
@@ -91,10 +102,19 @@ def read_study(folder, schemas):
     if rows is not None:
         messages += check_rows(rows, schemas / "samples.schema.yaml", rows_file)
         messages += _repeated_samples(rows, rows_file)
+    corrections = read_rows(corrections_file) if corrections_file.exists() else []
+    if corrections:
+        found = check_rows(corrections, schemas / "corrections.schema.yaml", corrections_file)
+        messages += found or _check_corrections(corrections, corrections_file)
     if not messages:
         messages += _cross_checks(study, rows, yaml_file, rows_file)
+        if corrections and study["source"].get("metadata") == "samples_table":
+            messages.append(
+                f"{corrections_file}:1: corrects GEO's record, which this study goes without "
+                f"(source.metadata is samples_table); change {rows_file} instead"
+            )
     complain(messages)
-    return {**study, "folder": str(folder), "rows": rows}
+    return {**study, "folder": str(folder), "rows": rows, "corrections": corrections}
 
 
 def _repeated_samples(rows, path):
@@ -104,6 +124,20 @@ def _repeated_samples(rows, path):
         if name in first:
             yield f"{path}:{number}: sample {name} stands already in line {first[name]}"
         first.setdefault(name, number)
+
+
+def _check_corrections(rows, path):
+    first = {}
+    for number, row in enumerate(rows, start=2):
+        place = row["sample"], row["field"].lower()
+        if place in first:
+            yield (
+                f"{path}:{number}: {row['field']} of {row['sample']} is corrected already in line "
+                f"{first[place]}"
+            )
+        first.setdefault(place, number)
+        if row["from"] == row["to"]:
+            yield f"{path}:{number}: from and to are the same ({row['to']!r})"
 
 
 def _cross_checks(study, rows, yaml_file, rows_file):
@@ -125,6 +159,17 @@ def _cross_checks(study, rows, yaml_file, rows_file):
         )
     if source.get("metadata") == "samples_table" and source["kind"] != "counts_table":
         yield f"{at('source', 'metadata')}: source.metadata: only a counts_table can do without GEO"
+    for key, kinds in KINDS_OF_KEY.items():
+        if key in source and source["kind"] not in kinds:
+            yield (
+                f"{at('source', key)}: source.{key}: has no meaning for kind {source['kind']!r}, "
+                f"only for {' and '.join(kinds)}"
+            )
+    if "annotation_columns" in source and "annotation" not in source:
+        yield (
+            f"{at('source', 'annotation_columns')}: source.annotation_columns: names the columns "
+            "of source.annotation, which is missing"
+        )
     in_rows = set(rows[0]) if rows else set()
     if "group" not in fields and "group" not in in_rows:
         yield (
@@ -187,15 +232,19 @@ def expression_files(study):
     """Role -> file name of what the expression stage reads besides the series matrix."""
     source = study["source"]
     if source["kind"] == "series_matrix":
-        return {"annotation": f"{source['platform']}.annot.gz"}
+        return {"annotation": source.get("annotation", f"{source['platform']}.annot.gz")}
     if source["kind"] == "ncbi_counts":
         return {"counts": f"{study['accession']}_raw_counts_{source['build']}_NCBI.tsv.gz"}
     return {"counts": source["file"]}
 
 
 def owner(file, study):
-    """Accession under which GEO keeps a file of the study (the platform's for annotations)."""
-    return file.split(".")[0].split("_")[0] if file.startswith("GPL") else study["accession"]
+    """Accession under which GEO keeps a file of the study: the platform's if it begins with one,
+
+    as in GPL6480.annot.gz or GPL6480-9577.txt, else the series'.
+    """
+    platform = re.match(r"GPL\d+", file)
+    return platform.group() if platform else study["accession"]
 
 
 def geo_files(study):

@@ -10,6 +10,7 @@ from neuroimmune.studies import (
     expression_files,
     geo_files,
     matrix_file,
+    owner,
     read_studies,
     read_study,
 )
@@ -33,11 +34,13 @@ contrasts:
 """
 
 
-def write_study(folder, text=STUDY, rows=None):
+def write_study(folder, text=STUDY, rows=None, corrections=None):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.yaml").write_text(text)
     if rows:
         (folder / "samples.tsv").write_text(rows)
+    if corrections:
+        (folder / "corrections.tsv").write_text(corrections)
     return folder
 
 
@@ -104,6 +107,105 @@ def test_a_study_says_which_files_it_needs(tmp_path):
     assert geo_files(study)[1] == ("GPL570", "GPL570.annot.gz")
     study["source"] = {"kind": "ncbi_counts", "build": "GRCh38.p13"}
     assert expression_files(study) == {"counts": "GSE1000_raw_counts_GRCh38.p13_NCBI.tsv.gz"}
+
+
+def test_an_annotation_of_the_platform_or_of_the_series(tmp_path):
+    study = read_study(write_study(tmp_path / "s"), SCHEMAS)
+    study["source"] = {"kind": "series_matrix", "platform": "GPL6480"}
+    for file, accession in (
+        ("GPL6480-9577.txt", "GPL6480"),
+        ("GPL6480_family.soft.gz", "GPL6480"),
+        ("GPL6480.annot.gz", "GPL6480"),
+        ("GSE1000_probes.txt.gz", "GSE1000"),
+        ("probes.tsv", "GSE1000"),
+    ):
+        study["source"]["annotation"] = file
+        assert expression_files(study) == {"annotation": file}
+        assert owner(file, study) == accession
+        assert geo_files(study)[1] == (accession, file)
+
+
+def test_optional_keys_of_source(tmp_path):
+    text = STUDY.replace("file: counts.txt.gz", "file: counts.xlsx, sheet: Raw counts, column: n")
+    text = text.replace("column: n", "column: n, missing_samples: leave_out, superseries: true")
+    source = read_study(write_study(tmp_path / "s", text), SCHEMAS)["source"]
+    assert source["sheet"] == "Raw counts" and source["column"] == "n"
+    assert source["missing_samples"] == "leave_out" and source["superseries"] is True
+    array = STUDY.replace("assay: rnaseq", "assay: microarray").replace(
+        "kind: counts_table, file: counts.txt.gz",
+        "kind: series_matrix, platform: GPL1, annotation: x.txt, annotation_columns: "
+        "{probe: ID, symbol: GENE, entrez: LOCUS}",
+    )
+    source = read_study(write_study(tmp_path / "a", array), SCHEMAS)["source"]
+    assert source["annotation_columns"] == {"probe": "ID", "symbol": "GENE", "entrez": "LOCUS"}
+    wrong = array.replace("annotation: x.txt, ", "").replace("GPL1, ", "GPL1, sheet: a, ")
+    wrong = wrong.replace("sheet: a", "sheet: a, missing_samples: leave_out")
+    kind = "has no meaning for kind 'series_matrix', only for counts_table"
+    assert problems(write_study(tmp_path / "w", wrong)) == [
+        f"study.yaml:7: source.sheet: {kind}",
+        f"study.yaml:7: source.missing_samples: {kind} and ncbi_counts",
+        "study.yaml:7: source.annotation_columns: names the columns of source.annotation, which is "
+        "missing",
+    ]
+    wrong = STUDY.replace("file: counts.txt.gz", "file: c, annotation: x, missing_samples: drop")
+    assert problems(write_study(tmp_path / "v", wrong)) == [
+        "study.yaml:7: source.missing_samples: found 'drop'; allowed: stop, leave_out"
+    ]
+    wrong = wrong.replace("drop", "stop")
+    assert problems(write_study(tmp_path / "v", wrong)) == [
+        "study.yaml:7: source.annotation: has no meaning for kind 'counts_table', only for "
+        "series_matrix"
+    ]
+
+
+CORRECTIONS = "sample\tfield\tfrom\tto\treason\tsource\n"
+
+
+def test_corrections_come_with_the_study(tmp_path):
+    assert read_study(write_study(tmp_path / "s"), SCHEMAS)["corrections"] == []
+    rows = "GSM1\ttitle\tKO\tWT\tswapped\tauthors\nGSM1\tcharacteristics.age\t\t61\tT1\tdoi\n"
+    study = read_study(write_study(tmp_path / "c", corrections=CORRECTIONS + rows), SCHEMAS)
+    assert study["corrections"][1] == {
+        "sample": "GSM1",
+        "field": "characteristics.age",
+        "from": "",
+        "to": "61",
+        "reason": "T1",
+        "source": "doi",
+    }
+
+
+def test_wrong_corrections(tmp_path):
+    rows = (
+        "GSM1\tcharacteristics.Sex\tF\tM\tr\ts\n"
+        "GSM2\torganism\ta\tb\tr\ts\n"
+        "GSM1\tcharacteristics.sex\tF\tM\tr\ts\n"
+        "GSM1\ttitle\ta\ta\tr\t\n"
+    )
+    assert problems(write_study(tmp_path / "a", corrections=CORRECTIONS + rows)) == [
+        "corrections.tsv:3: column field: found 'organism'; expected text that matches "
+        "^(title|source_name|description|characteristics\\.\\S.*)$",
+        "corrections.tsv:5: column source: found ''; at least one entry is needed",
+    ]
+    rows = rows.replace("organism", "description").replace("r\t\n", "r\ts\n")
+    assert problems(write_study(tmp_path / "d", corrections=CORRECTIONS + rows)) == [
+        "corrections.tsv:4: characteristics.sex of GSM1 is corrected already in line 2",
+        "corrections.tsv:5: from and to are the same ('a')",
+    ]
+    short = "sample\tfield\tfrom\tto\nGSM1\ttitle\ta\tb\n"
+    assert problems(write_study(tmp_path / "b", corrections=short)) == [
+        "corrections.tsv:2: column ?: 'reason' is missing; add it here",
+        "corrections.tsv:2: column ?: 'source' is missing; add it here",
+    ]
+    rows = "GSM1\ttitle\ta\tb\tr\ts\n"
+    text = STUDY.replace("file:", "metadata: samples_table, file:").replace(
+        "  group: {from: title, map: {a: case, b: control}}", "  sex: {value: male}"
+    )
+    folder = write_study(tmp_path / "c", text, "sample\tgroup\nGSM1\tcase\n", CORRECTIONS + rows)
+    assert problems(folder) == [
+        "corrections.tsv:1: corrects GEO's record, which this study goes without "
+        "(source.metadata is samples_table); change samples.tsv instead"
+    ]
 
 
 def test_all_problems_of_a_study_come_at_once(tmp_path):

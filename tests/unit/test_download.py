@@ -290,6 +290,14 @@ def test_a_missing_file(geo, out, code):
     assert [request.target for request in geo.requests] == [f"/{MATRIX}", "/"]
 
 
+def test_a_platform_without_annotation(geo, out):
+    geo.misbehave("/GPL4133.annot.gz", "status", code=404)
+    text = error_of(f"{geo.url}/GPL4133.annot.gz", out, "GPL4133.annot.gz")
+    assert text.endswith(
+        "set source.annotation to GPL4133.txt (the submitter's table) in study.yaml"
+    )
+
+
 def test_a_missing_file_with_what_its_folder_holds(geo, out):
     (geo.folder / "suppl").mkdir()
     for name in ("GSE1_RAW.tar", "GSE1 counts.txt.gz"):

@@ -255,6 +255,7 @@ def write(root, rows=None, studies=STUDIES):
             "group": d["case"],
             "treatment": "none",
             "note": "",
+            "corrected": "",
             "geo_source_name": "blood",
             "geo_characteristics": HOSTILE,
         }

@@ -11,6 +11,11 @@ COUNTS = (
     "&format=file&file={file}"
 )
 LOCAL_COUNTS = "{base_url}/series/{stub}/{accession}/rnaseq_counts/{file}"
+TABLES = "https://www.ncbi.nlm.nih.gov/geo/query/acc.cgi?acc={accession}&targ=self"
+
+
+def geo(base=GEO, counts=COUNTS, tables=TABLES):
+    return {"base_url": base, "ncbi_counts_url": counts, "platform_table_url": tables}
 
 
 @pytest.mark.parametrize(
@@ -51,13 +56,14 @@ def test_other_accessions_are_refused(accession):
         ("GSE1000", "GSE1000_raw_counts.tsv.gz", "series/GSE1nnn/GSE1000/suppl"),
         ("GSE1000", "GSE1000_family.soft.gz", "series/GSE1nnn/GSE1000/soft"),
         ("GPL570", "GPL570.annot.gz", "platforms/GPLnnn/GPL570/annot"),
+        ("GPL6480", "GPL6480-9577.txt", "platforms/GPL6nnn/GPL6480/suppl"),
         ("GPL10558", "GPL10558_family.soft.gz", "platforms/GPL10nnn/GPL10558/soft"),
     ],
 )
 @pytest.mark.parametrize("base", [GEO, "file:///data/geo", "file:data/geo"])
 def test_place_in_the_tree(base, accession, file, place):
-    assert file_url(base, COUNTS, accession, file) == f"{base}/{place}/{file}"
-    assert file_url(f"{base}/", COUNTS, accession, file) == f"{base}/{place}/{file}"
+    assert file_url(geo(base), accession, file) == f"{base}/{place}/{file}"
+    assert file_url(geo(f"{base}/"), accession, file) == f"{base}/{place}/{file}"
 
 
 @pytest.mark.parametrize(
@@ -68,53 +74,60 @@ def test_place_in_the_tree(base, accession, file, place):
     ],
 )
 def test_ncbi_counts(file):
-    assert file_url(GEO, COUNTS, "GSE201926", file) == (
+    assert file_url(geo(), "GSE201926", file) == (
         "https://www.ncbi.nlm.nih.gov/geo/download/?type=rnaseq_counts&acc=GSE201926"
         f"&format=file&file={file}"
     )
-    assert file_url("file:geo/", LOCAL_COUNTS, "GSE201926", file) == (
+    assert file_url(geo("file:geo/", LOCAL_COUNTS), "GSE201926", file) == (
         f"file:geo/series/GSE201nnn/GSE201926/rnaseq_counts/{file}"
     )
 
 
+def test_table_of_a_platform():
+    assert file_url(geo(), "GPL4133", "GPL4133.txt").endswith("acc.cgi?acc=GPL4133&targ=self")
+    local = geo("file:geo", tables="{base_url}/platforms/{stub}/{accession}/soft/{file}")
+    url = file_url(local, "GPL4133", "GPL4133.txt")
+    assert url == "file:geo/platforms/GPL4nnn/GPL4133/soft/GPL4133.txt"
+
+
 def test_names_are_quoted():
-    url = file_url(GEO, COUNTS, "GSE1", "GSE1_T cells+B#1%?é.txt")
+    url = file_url(geo(), "GSE1", "GSE1_T cells+B#1%?é.txt")
     assert url == f"{GEO}/series/GSEnnn/GSE1/suppl/GSE1_T%20cells%2BB%231%25%3F%C3%A9.txt"
-    url = file_url(GEO, COUNTS, "GSE1", "GSE1_raw_counts_a&b_NCBI.tsv.gz")
+    url = file_url(geo(), "GSE1", "GSE1_raw_counts_a&b_NCBI.tsv.gz")
     assert url.endswith("&file=GSE1_raw_counts_a%26b_NCBI.tsv.gz")
-    url = file_url("file:geo", COUNTS, "GSE1", "GSE1_T cells.txt")
+    url = file_url(geo("file:geo"), "GSE1", "GSE1_T cells.txt")
     assert local_path(url) == Path("geo/series/GSEnnn/GSE1/suppl/GSE1_T cells.txt")
 
 
 @pytest.mark.parametrize("file", ["", "a/b", "a\\b", "..", "../x", "a..b", "a\0b", "a\nb"])
 def test_names_with_folders_are_refused(file):
     with pytest.raises(UserError, match="expected a file name, without a folder"):
-        file_url(GEO, COUNTS, "GSE1", file)
+        file_url(geo(), "GSE1", file)
 
 
 @pytest.mark.parametrize(
     ("accession", "file", "kind"),
     [
-        ("GPL570", "GPL570_data.csv", "GSE"),
+        ("GPL570", "data.csv", "GSE"),
         ("GPL570", "GSE1_series_matrix.txt.gz", "GSE"),
         ("GSE1", "GPL570.annot.gz", "GPL"),
     ],
 )
 def test_series_and_platform_files_are_kept_apart(accession, file, kind):
     with pytest.raises(UserError, match=f"{accession}: .* is a file of a {kind} accession"):
-        file_url(GEO, COUNTS, accession, file)
+        file_url(geo(), accession, file)
 
 
 @pytest.mark.parametrize("base", ["", "ftp://x", "/data/geo", "file:", "https://", "data"])
 def test_other_base_urls_are_refused(base):
     with pytest.raises(UserError, match="geo.base_url"):
-        file_url(base, COUNTS, "GSE1", "GSE1_RAW.tar")
+        file_url(geo(base), "GSE1", "GSE1_RAW.tar")
 
 
 @pytest.mark.parametrize("template", ["{base}/{file}", "{}/{file}", "{file", "{file.name}"])
 def test_unknown_names_in_the_counts_template_are_refused(template):
     with pytest.raises(UserError, match="geo.ncbi_counts_url .*{base_url}, {stub}"):
-        file_url(GEO, template, "GSE1", "GSE1_raw_counts_GRCh38_NCBI.tsv.gz")
+        file_url(geo(counts=template), "GSE1", "GSE1_raw_counts_GRCh38_NCBI.tsv.gz")
 
 
 @pytest.mark.parametrize(

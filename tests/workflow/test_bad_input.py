@@ -23,6 +23,7 @@ def failure(place, study, target="build_profiles"):
     config.write_text(
         f"studies_dir: {place}/studies\nstudies: [{study}]\ngeo:\n  base_url: file:{place}/geo\n"
         "  ncbi_counts_url: '{base_url}/series/{stub}/{accession}/rnaseq_counts/{file}'\n"
+        "  platform_table_url: '{base_url}/platforms/{stub}/{accession}/soft/{file}'\n"
     )
     run = place / "run"
     process = snakemake(run, "--until", target, config=config)

@@ -84,18 +84,19 @@ def from_arrays(samples, series, table, annotation, scale, path, processing=""):
     return _assemble(values, samples, names, var, summary), _attrition(steps), summary
 
 
-def from_counts(samples, counts, path, globins_of):
+def from_counts(samples, counts, path, globins_of, missing="stop"):
     """(AnnData, attrition table, summary dict) from a table of counts, genes x columns.
 
     samples: the curated table; path: the file, for messages; globins_of:
-    function from gene identifiers to those of globins. Layer 'counts' holds the merged counts,
+    function from gene identifiers to those of globins; missing: what to do about samples without
+    a column, as in `columns.match_columns`. Layer 'counts' holds the merged counts,
     obs 'library_size' their sum, 'effective_library_size' what log-CPM divides by,
     'globin_fraction' the share of globins.
     """
     import pandas as pd
 
-    samples = samples[samples["include"] == "yes"]
-    column_of = match_columns(list(counts.columns), samples, path)
+    column_of, absent = match_columns(list(counts.columns), samples, path, missing)
+    samples = samples[samples["sample"].isin(list(column_of))]
     unused = [name for name in counts.columns if name not in column_of.values()]
     rows_read = len(counts)
     counts = counts[list(column_of.values())]
@@ -112,6 +113,17 @@ def from_counts(samples, counts, path, globins_of):
                 "left_out": len(unused),
                 "reason": "belong to samples that are left out, or to none",
                 "examples": ", ".join(unused[:5]),
+            },
+        )
+    if absent:
+        steps.insert(
+            0,
+            {
+                "step": "samples without a column",
+                "unit": "sample",
+                "left_out": len(absent),
+                "reason": absent[0]["reason"],
+                "examples": ", ".join(item["sample"] for item in absent[:5]),
             },
         )
     names = profile_names(samples)

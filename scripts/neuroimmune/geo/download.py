@@ -305,6 +305,12 @@ def _missing(name, url, names):
         "or have no such file"
         + (f"; its folder holds {', '.join(names[:20])}" if names else "")
         + (f": see {page}{accession[0]}" if accession else "")
+        + (
+            f". For a platform without it, set source.annotation to {accession[0]}.txt (the "
+            "submitter's table) in study.yaml"
+            if accession and name.endswith(".annot.gz")
+            else ""
+        )
     )
 
 

@@ -423,7 +423,7 @@ def samples_view(samples):
     def used(columns):
         return [column for column in columns if any(row[column] for row in rows)]
 
-    curated = used([*SAMPLE_FIELDS, "note"])
+    curated = used([*SAMPLE_FIELDS, "note", "corrected"])
     return {
         "rows": rows,
         "curated": curated,
