@@ -27,9 +27,13 @@ with job(snakemake):
     else:
         members = read_table(snakemake.input.members)
         genes = read_table(snakemake.input.genes)
+        counts, notes = read_counts(
+            snakemake.input.counts, source.get("column"), source.get("sheet")
+        )
         built = profiles.from_counts(
             samples,
-            read_counts(snakemake.input.counts),
+            counts,
+            notes,
             snakemake.input.counts,
             lambda ids: globin_ids(members, genes, snakemake.params.organism, ids),
             source.get("missing_samples", "stop"),

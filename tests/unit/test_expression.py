@@ -180,7 +180,7 @@ def test_replicates_of_a_subject_are_merged_before_anything_else():
         index=[f"g{i}" for i in range(50)],
         columns=["GSM1", "GSM2", "GSM3", "GSM4"],
     )
-    data, attrition, summary = profiles.from_counts(table, raw, "f", lambda ids: ["g0"])
+    data, attrition, summary = profiles.from_counts(table, raw, [], "f", lambda ids: ["g0"])
     assert list(data.obs_names) == ["GSM1+GSM3", "GSM2", "GSM4"]
     np.testing.assert_array_equal(data.layers["counts"][0], raw["GSM1"] + raw["GSM3"])
     assert data.obs.loc["GSM1+GSM3", "library_size"] == raw[["GSM1", "GSM3"]].sum().sum()
@@ -199,7 +199,7 @@ def test_left_out_samples_leave_their_columns_counted():
         index=list("vwxyz"),
         columns=["GSM4", "GSM1", "GSM2", "GSM3"],
     )
-    data, attrition, _ = profiles.from_counts(table, raw, "f", lambda ids: [])
+    data, attrition, _ = profiles.from_counts(table, raw, [], "f", lambda ids: [])
     assert list(data.obs_names) == ["GSM1", "GSM2", "GSM3"]
     assert attrition.iloc[0][["step", "left_out", "examples"]].to_list() == [
         "columns of no included sample",
@@ -215,7 +215,7 @@ def test_profiles_round_trip(tmp_path):
         index=list("vwxyz"),
         columns=[f"GSM{i}" for i in range(1, 5)],
     )
-    data, *_ = profiles.from_counts(samples(), raw, "f", lambda ids: [])
+    data, *_ = profiles.from_counts(samples(), raw, [], "f", lambda ids: [])
     profiles.write_profiles(tmp_path / "p.h5ad", data)
     back = profiles.read_profiles(tmp_path / "p.h5ad")
     np.testing.assert_array_equal(back.X, data.X)

@@ -1,4 +1,4 @@
-"""Reading GEO's series matrix, platform annotation and count tables."""
+"""Reading GEO's series matrix and platform annotation."""
 
 import gzip
 
@@ -8,7 +8,6 @@ import pytest
 from neuroimmune.errors import UserError
 from neuroimmune.geo.matrix import read_header, read_matrix
 from neuroimmune.geo.platform import read_annotation
-from neuroimmune.geo.tables import read_counts
 
 MATRIX = '''\
 !Series_title\t"A title with ""quotes"""
@@ -522,39 +521,3 @@ def test_faulty_annotation(tmp_path, text, columns, wanted):
     path = gz(tmp_path / "a.gz", text)
     found = error_of(lambda path: read_annotation(path, columns), path)
     assert found.startswith(wanted) if wanted.endswith("between") else found == wanted
-
-
-def test_counts_tab_comma_plain_and_packed(tmp_path):
-    plain = tmp_path / "c.txt"
-    plain.write_text("\ufeffGene\tGSM1\tS-2\nENSG1\t5\t0\n007\t1.5\t2e3\n")
-    comma = gz(tmp_path / "c.csv.gz", '"","GSM1","S-2"\n"ENSG1",5,0\n"007",1.5,2e3\n')
-    for path in (plain, comma):
-        table = read_counts(path)
-        assert list(table.index) == ["ENSG1", "007"] and list(table.columns) == ["GSM1", "S-2"]
-        np.testing.assert_array_equal(table.to_numpy(), [[5, 0], [1.5, 2000]])
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        (
-            "Gene\tA\nX\tNA\nY\t1\n",
-            "c.txt: row 'X', column 'A': found 'NA', expected a count (a number of at least 0); "
-            "1 such cells",
-        ),
-        (
-            "Gene\tA\nX\t-1\nY\t-2\n",
-            "c.txt: row 'X', column 'A': found '-1', expected a count (a number of at least 0); "
-            "2 such cells",
-        ),
-        ("Gene\tA\tA\nX\t1\t1\n", "c.txt:1: the column 'A' stands twice"),
-        (
-            "just text\n",
-            "c.txt:1: found 'just text', expected a header with tab or comma between columns",
-        ),
-    ],
-)
-def test_faulty_counts(tmp_path, text, wanted):
-    path = tmp_path / "c.txt"
-    path.write_text(text)
-    assert error_of(read_counts, path) == wanted

@@ -84,12 +84,12 @@ def from_arrays(samples, series, table, annotation, scale, path, processing=""):
     return _assemble(values, samples, names, var, summary), _attrition(steps), summary
 
 
-def from_counts(samples, counts, path, globins_of, missing="stop"):
+def from_counts(samples, counts, notes, path, globins_of, missing="stop"):
     """(AnnData, attrition table, summary dict) from a table of counts, genes x columns.
 
-    samples: the curated table; path: the file, for messages; globins_of:
-    function from gene identifiers to those of globins; missing: what to do about samples without
-    a column, as in `columns.match_columns`. Layer 'counts' holds the merged counts,
+    samples: the curated table; notes: what the reader left out, rows of the attrition table;
+    path: the file, for messages; globins_of: function from gene identifiers to those of globins;
+    missing: what to do about samples without a column, as in `columns.match_columns`. Layer 'counts' holds the merged counts,
     obs 'library_size' their sum, 'effective_library_size' what log-CPM divides by,
     'globin_fraction' the share of globins.
     """
@@ -148,7 +148,7 @@ def from_counts(samples, counts, path, globins_of, missing="stop"):
     profiles.obs["effective_library_size"] = effective.to_numpy()
     profiles.obs["globin_fraction"] = (counts.loc[globins].sum() / library).to_numpy()
     profiles.uns["globins"] = list(globins)
-    return profiles, _attrition(steps), summary
+    return profiles, _attrition([*notes, *steps]), summary
 
 
 def _library_warnings(library):
