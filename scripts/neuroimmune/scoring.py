@@ -8,12 +8,16 @@ from .errors import UserError
 
 
 def detected_counts(counts, effective_library_size, min_count):
-    """Boolean profiles x genes: at least `min_count` counts in a library of median size."""
+    """Boolean profiles x genes: at least `min_count` counts, and that in a library of median size.
+
+    Both, so that a deep library detects no more than the others, and a stray read in a shallow one
+    is not scaled up to a gene.
+    """
     import numpy as np
 
     sizes = np.asarray(effective_library_size, dtype=float)
     scaled = counts / sizes[:, None] * np.median(sizes)
-    return scaled >= min_count
+    return (scaled >= min_count) & (counts >= min_count)
 
 
 def detected_intensities(values, background, quantile, fallback_quantile, min_background):
@@ -178,7 +182,10 @@ def _score_stratum(profiles, members, mapping, settings):
 def _detected(profiles, values, members, row_of, settings):
     if "counts" in profiles.layers:
         sizes = profiles.obs["effective_library_size"].to_numpy()
-        how = f"detected: at least {settings['min_count']:g} counts in a library of median size"
+        how = (
+            f"detected: at least {settings['min_count']:g} counts, also when scaled to the median "
+            "library"
+        )
         return detected_counts(profiles.layers["counts"], sizes, settings["min_count"]), how
     background = members.loc[members["set_id"].isin(settings["background_sets"]), "hgnc_id"]
     rows = sorted({row_of[gene] for gene in background if gene in row_of})

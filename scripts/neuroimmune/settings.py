@@ -93,8 +93,11 @@ def load(config, base, config_files):
                     "panel_mapping.tsv",
                     "detectability.tsv",
                     "detection_rules.tsv",
+                    "checks.tsv",
+                    "checks_pca.tsv",
                 )
             ),
+            "results/synthesis/shared_samples.tsv",
             *results("design.json"),
             *results("adjusted.tsv"),
             *results("concordance.tsv"),

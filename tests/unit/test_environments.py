@@ -76,6 +76,7 @@ def test_the_snakefile_is_short_and_in_the_order_of_the_data_flow():
         "curate",
         "bulk",
         "score",
+        "check",
         "contrast",
         "synthesis",
         "report",

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from neuroimmune.checks import COLUMNS, SHARED_COLUMNS
 from neuroimmune.contrast import SET_COLUMNS
 from neuroimmune.files import write_table
 from neuroimmune.report import formats
@@ -232,7 +233,36 @@ def verdicts():
     ]
 
 
-def write(root, rows=None, studies=STUDIES):
+def checks_of(d):
+    """In GSE1 one recorded sex is wrong and one pair is too alike; in GSE2 four have globins."""
+
+    def row(check, profile, value, limit, flag, sentence):
+        return dict(zip(COLUMNS[1:], (check, profile, value, limit, flag, sentence), strict=True))
+
+    names = [item["profile"] for item in d["profiles"]]
+    rows = [row("sex", name, "female", "female", "no", f"{name}: no Y.") for name in names]
+    if d["study"] == "GSE1":
+        rows[0] |= {"value": "male", "flag": "yes", "sentence": f"{names[0]} is a man. {HOSTILE}"}
+        rows += [row("duplicate", f"{names[0]} {names[1]}", "0.99", "0.93", "yes", "Two are one.")]
+    else:
+        rows += [row("duplicate", "", "none", "0.93", "no", "No two profiles are identical.")]
+        rows += [
+            row("globin share", name, "0.615", "0.5", "yes", f"{name} is full of globin.")
+            for name in names[:4]
+        ]
+        rows += [row("library size", name, "15200300", "1", "no", "Fine.") for name in names]
+    return [{"study": d["study"], **entry} for entry in rows]
+
+
+def picture_of(d):
+    return [
+        {"stratum": "all", "profile": item["profile"], "group": item["group"]}
+        | {"pc1": 2.0 * number - 7, "pc2": number % 2, "share1": 0.6, "share2": 0.123}
+        for number, item in enumerate(d["profiles"])
+    ]
+
+
+def write(root, rows=None, studies=STUDIES, shared=None):
     """Write all tables below `root` and the report from them; dict of page name -> Page."""
 
     def table(path, rows, columns=None):
@@ -308,6 +338,8 @@ def write(root, rows=None, studies=STUDIES):
             table(f"{folder}/panel_mapping.tsv", mapping),
             table(f"{folder}/detectability.tsv", detected),
             table(f"{folder}/detection_rules.tsv", [rule]),
+            table(f"{folder}/checks.tsv", checks_of(d)),
+            table(f"{folder}/checks_pca.tsv", picture_of(d)),
             document(f"{contrast}.design.json", [d]),
             table(f"{contrast}.genes.tsv", genes),
             table(f"{contrast}.subjects.tsv", subjects),
@@ -319,6 +351,7 @@ def write(root, rows=None, studies=STUDIES):
         manifest |= {"last_modified": None}
         file = f"{name}_series_matrix.txt.gz"
         manifests.append(document(f"resources/geo/{name}/{file}.json", {"file": file, **manifest}))
+    tables.append(table("results/synthesis/shared_samples.tsv", shared or [], SHARED_COLUMNS))
     (root / "results/run_config.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
     keys = ("set_id", "axis", "set_name", "caution", "family")
     sets = [dict(zip(keys, entry[:5], strict=True)) for entry in SETS]
@@ -547,3 +580,50 @@ def test_the_adjusted_effects_stand_with_their_set(pages):
     for wanted in ("+0.25", "\u22120.10 to +0.60", "0.14", ">72<", "1.5", "erythroid marker genes"):
         assert wanted in row, (wanted, row)
     assert "not adjusted: &lt;b&gt;untreated&lt;/b&gt;" in page
+
+
+def test_flagged_samples_are_warned_of(pages):
+    page = pages["GSE1"]
+    assert f"Sample check : A_dex is a man. {HOSTILE}" in page.text
+    assert "Sample check : Two are one." in page.text
+    assert page.text.index("Two are one.") < page.text.index("Sample checks")
+    assert page.row("A_dex")[:3] == ["A_dex", "dex", "male (recorded: female)"]
+    assert re.search(r'<b class="flag">male \(recorded: female\)</b>', page.raw)
+    assert page.row("B_dex")[:3] == ["B_dex", "dex", "female"]
+    assert "GSE1 : A_dex is a man." in pages["index"].text
+
+
+def test_many_flags_of_one_kind_become_one_warning(pages):
+    line = "4 flags on globin share; for example: A_AIHA is full of globin."
+    assert f"Sample check : {line}" in pages["GSE2"].text
+    assert f"GSE2 : {line}" in pages["index"].text
+    assert pages["GSE2"].text.count("is full of globin") == 1
+    assert pages["GSE2"].row("A_AIHA")[2:] == ["female", "61.5 %", "15,200,300"]
+    assert pages["GSE2"].row("A_healthy")[2:] == ["female", "–", "15,200,300"]
+    assert "No two profiles are identical." in pages["GSE2"].text
+
+
+def test_the_picture_of_the_profiles(pages):
+    raw = pages["GSE2"].raw
+    points = re.findall(r'<circle class="(g\d)" cx="([\d.]+)" cy="([\d.]+)" r="5"/></g>', raw)
+    assert len(points) == 8
+    assert points[0] == ("g0", "72.0", "150.0") and points[7] == ("g1", "348.0", "130.3")
+    assert "60 % of the variance" in pages["GSE2"].text and "12 %" in pages["GSE2"].text
+
+
+def test_groups_are_tabled_by_what_is_recorded_and_by_sex(pages):
+    raw = pages["GSE2"].raw
+    table = re.search(r"<table[^>]*>\s*<caption>Profiles by what is recorded.*?</table>", raw, re.S)
+    assert "Sex by expression" in table[0]
+    assert re.findall(r"<td[^>]*>(.*?)</td>", table[0]) == ["female", "4", "4"]
+
+
+def test_samples_in_two_studies_are_warned_of(pages, tmp_path):
+    assert "share samples" not in pages["index"].text
+    rows = [
+        dict(zip(SHARED_COLUMNS, ("GSE1", f"GSM{i}", "GSE2", f"GSM{i}", *end), strict=True))
+        for i, end in enumerate([("GSM", "", "One GSM."), ("expression", "0.97", "Alike.")])
+    ]
+    text = write(tmp_path, shared=rows)["index"].text
+    assert "GSE1 and GSE2 share samples (1 by GSM, 1 by expression)" in text
+    assert "For example: One GSM." in text

@@ -21,9 +21,14 @@ SETTINGS = {
 
 
 def test_detection_in_counts_is_relative_to_the_library():
-    counts = np.array([[10, 9, 100], [20, 19, 0], [5, 4, 7]])
-    found = scoring.detected_counts(counts, [1e6, 2e6, 5e5], 10)
-    np.testing.assert_array_equal(found, [[1, 0, 1], [1, 0, 0], [1, 0, 1]])
+    counts = np.array([[10, 9, 100], [20, 19, 0], [15, 14, 30]])
+    found = scoring.detected_counts(counts, [1e6, 2e6, 1e6], 10)
+    np.testing.assert_array_equal(found, [[1, 0, 1], [1, 0, 0], [1, 1, 1]])
+
+
+def test_stray_reads_of_a_shallow_library_are_no_genes():
+    found = scoring.detected_counts(np.array([[2, 9, 10], [20, 90, 100]]), [1e5, 1e6], 10)
+    np.testing.assert_array_equal(found, [[0, 0, 1], [1, 1, 1]])
 
 
 def test_detection_on_arrays_is_above_background_of_the_same_array():

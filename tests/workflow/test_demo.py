@@ -255,7 +255,7 @@ def test_every_column_is_documented(demo):
         if {"benchmarks", "panels"} & set(path.parts):
             continue
         name = path.name.split(".", 1)[-1] if path.parent.name == "contrasts" else path.name
-        text = [part for part in sections if name in part.splitlines()[0]]
+        text = [part for part in sections if re.search(rf"[/. ]{name}", part.splitlines()[0])]
         assert len(text) == 1, name
         body = text[0]
         if name == "verdicts.tsv":

@@ -89,9 +89,9 @@ def from_counts(samples, counts, notes, path, globins_of, missing="stop"):
 
     samples: the curated table; notes: what the reader left out, rows of the attrition table;
     path: the file, for messages; globins_of: function from gene identifiers to those of globins;
-    missing: what to do about samples without a column, as in `columns.match_columns`. Layer 'counts' holds the merged counts,
-    obs 'library_size' their sum, 'effective_library_size' what log-CPM divides by,
-    'globin_fraction' the share of globins.
+    missing: what to do about samples without a column, as in `columns.match_columns`. Layer
+    'counts' holds the merged counts, obs 'library_size' their sum, 'effective_library_size' what
+    log-CPM divides by, 'globin_fraction' the share of globins.
     """
     import pandas as pd
 

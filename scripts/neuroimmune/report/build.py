@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
-from ..contrast import SET_TEXT
+from ..contrast import FACTORS, SET_TEXT
 from ..files import read_json, read_table, write_text
 from ..studies import SAMPLE_FIELDS, geo_files
 from ..validation import read_yaml
@@ -57,6 +57,8 @@ PACKAGES = (
     "jinja2",
 )
 TOP_GENES = 20
+# Of more flags of one kind than this, the warnings give the number only.
+MANY_FLAGS = 3
 CONCORDANCE_TEXT = {
     "study",
     "contrast",
@@ -131,6 +133,9 @@ def read_shared(inputs, studies):
         "sets": sets.to_dict("records"),
         "families": list(config["panels"]["families"]),
         "members": _by_set(read_table(inputs.members, ["direction"])),
+        "shared": read_table(
+            next(path for path in inputs.tables if Path(path).name == "shared_samples.tsv")
+        ),
         "config": config,
         "manifests": {
             (Path(path).parent.name, Path(path).name.removesuffix(".json")): read_json(path)
@@ -167,6 +172,8 @@ def read_study(paths, name, record):
             detectability, {"stratum", "hgnc_id", "symbol", "data_id", "measurable", "group"}
         ),
         "rules": read_table(find("detection_rules.tsv"), ["measurable_controls"]),
+        "checks": read_table(find("checks.tsv")),
+        "pca": read_table(find("checks_pca.tsv"), ["pc1", "pc2", "share1", "share2"]),
         "contrasts": [
             {
                 "designs": read_json(find("contrasts", f"{contrast}.design.json")),
@@ -215,6 +222,7 @@ def overview(name, record, tables):
         "record": record,
         "href": f"{quote(name)}.html",
         "samples": samples_view(tables["samples"]),
+        "checks": check_warnings(_records(tables["checks"])),
         "designs": [design for part in tables["contrasts"] for design in part["designs"]],
     }
 
@@ -253,6 +261,7 @@ def index_view(overviews, shared, packages):
         "positive": positive_controls(overviews, verdicts),
         "negative": negative_controls(verdicts),
         "warnings": sorted_warnings(columns),
+        "shared": shared_view(shared["shared"]),
         "without_warnings": [column for column in columns if not column["warnings"]],
         "families": [family_view(family, shared["sets"]) for family in shared["families"]],
         "questions": QUESTIONS,
@@ -387,6 +396,7 @@ def study_view(name, record, tables, shared):
         "files": files_of(record, shared["manifests"]),
         "warnings": sorted_warnings(contrasts),
         "samples": samples_view(tables["samples"]),
+        "checks": checks_view(tables["checks"], tables["pca"]),
         "profiles": tables["profiles"],
         "attrition": _records(tables["attrition"]),
         "rules": _records(tables["rules"]),
@@ -441,6 +451,129 @@ def samples_view(samples):
         ],
         "left_out": sorted(reasons.items()),
     }
+
+
+def check_warnings(rows):
+    """Flagged checks as sentences; more than `MANY_FLAGS` of a kind become one."""
+    flagged = {}
+    for row in rows:
+        if row["flag"] == "yes":
+            flagged.setdefault(row["check"], []).append(row["sentence"])
+    return [
+        sentence
+        for check, sentences in flagged.items()
+        for sentence in (
+            sentences
+            if len(sentences) <= MANY_FLAGS
+            else [f"{len(sentences)} flags on {check}; for example: {sentences[0]}"]
+        )
+    ]
+
+
+def checks_view(checks, pca):
+    """The sample checks of a study: warnings, a row a profile with a cell a check, the rest.
+
+    Cells are None or have 'value' and 'flag'; 'others' are the rows on pairs, subjects and
+    contrasts; 'pictures' are scatter plots, one a stratum.
+    """
+    rows = _records(checks)
+    group = dict(zip(pca["profile"], pca["group"], strict=True))
+    single = [row for row in rows if row["profile"] in group]
+    kinds = list(dict.fromkeys(row["check"] for row in single))
+    cells = {(row["profile"], row["check"]): row for row in single}
+    return {
+        "warnings": check_warnings(rows),
+        "kinds": kinds,
+        "profiles": [
+            {
+                "profile": profile,
+                "group": group[profile],
+                "cells": [_check_cell(cells.get((profile, kind))) for kind in kinds],
+            }
+            for profile in dict.fromkeys(row["profile"] for row in single)
+        ],
+        "others": [row for row in rows if row["profile"] not in group],
+        "pictures": [
+            {"stratum": stratum, **scatter(_records(part))}
+            for stratum, part in pca.groupby("stratum", sort=True)
+        ],
+    }
+
+
+def _check_cell(row):
+    if row is None:
+        return None
+    value, flag = row["value"], row["flag"] == "yes"
+    if row["check"] == "sex":
+        recorded = row["limit"]
+        value += f" (recorded: {recorded})" if recorded and recorded != value else ""
+    elif row["check"] == "globin share":
+        value = f"{100 * float(value):.1f} %"
+    else:
+        value = formats.number(float(value), 1) if "." in value else formats.count(float(value))
+    return {"value": value, "flag": flag}
+
+
+def scatter(rows, width=420, height=300, margin=12):
+    """Points of a plot of the two principal components, in units of an SVG picture.
+
+    One scale serves both axes; 'groups' are numbered in alphabetical order.
+    """
+    reach = max([abs(row[axis]) for row in rows for axis in ("pc1", "pc2")] + [1e-9])
+    unit = (min(width, height) / 2 - margin) / reach
+    groups = sorted({row["group"] for row in rows})
+    return {
+        "width": width,
+        "height": height,
+        "groups": groups,
+        "shares": [rows[0]["share1"], rows[0]["share2"]],
+        "points": [
+            {
+                "x": round(width / 2 + unit * row["pc1"], 1),
+                "y": round(height / 2 - unit * row["pc2"], 1),
+                "group": groups.index(row["group"]),
+                "text": f"{row['profile']} ({row['group']})",
+            }
+            for row in rows
+        ],
+    }
+
+
+def factor_view(design, samples, checks):
+    """How the recorded factors, and the sex by expression, spread over the two groups compared.
+
+    List of {name, levels}; a level is (what is recorded, profiles of the case, of the reference).
+    """
+    recorded = {row["sample"]: row for row in _records(samples)}
+    called = {row["profile"]: row["value"] for row in _records(checks) if row["check"] == "sex"}
+    found = []
+    for name in (*FACTORS, "sex by expression"):
+        counts = {}
+        for item in design["profiles"]:
+            row = recorded.get(item["profile"].split("+")[0], {})
+            level = called.get(item["profile"], "") if name not in FACTORS else row.get(name, "")
+            pair = counts.setdefault(level or "not recorded", [0, 0])
+            pair[item["group"] == design["reference"]] += 1
+        if set(counts) - {"not recorded", "unknown"}:
+            found.append({"name": name, "levels": [(k, *v) for k, v in sorted(counts.items())]})
+    return found
+
+
+def shared_view(shared):
+    """One line for every two studies that share samples, and the first of these."""
+    lines = []
+    for (a, b), rows in shared.groupby(["study_a", "study_b"], sort=False):
+        ways = Counter(rows["found_by"])
+        lines.append(
+            {
+                "a": a,
+                "b": b,
+                "n": len(rows),
+                "ways": ", ".join(f"{n} by {way}" for way, n in sorted(ways.items())),
+                "example": rows["sentence"].iloc[0],
+            }
+        )
+    return lines
 
 
 def mapping_view(mapping, members):
@@ -508,6 +641,7 @@ def contrast_view(design, part, verdicts, tables, shared):
     return {
         **design,
         "label": label_of(design),
+        "factors": factor_view(design, tables["samples"], tables["checks"]),
         "anchor": anchor(design["contrast"], stratum),
         "warnings": warnings_of(design),
         "limit": limit,
