@@ -1,7 +1,7 @@
 """
 Bring GEO's sample record and the study's own rules into one table.
 
-needs: the series matrix, config/studies/<study>/
+needs: the series matrix (of each platform), config/studies/<study>/
 makes: results/<study>/samples.tsv
 """
 
@@ -12,7 +12,7 @@ localrules:
 
 rule curate_samples:
     input:
-        matrix=lambda w: STUDIES[w.study]["paths"]["matrix"],
+        records=lambda w: STUDIES[w.study]["paths"]["records"],
     output:
         samples="results/{study}/samples.tsv",
     log:

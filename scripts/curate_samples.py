@@ -4,8 +4,8 @@ from neuroimmune.workflow import job
 
 with job(snakemake):
     from neuroimmune.files import write_table
-    from neuroimmune.geo.matrix import read_header
+    from neuroimmune.geo.matrix import read_records
     from neuroimmune.samples import curate
 
-    record = read_header(snakemake.input.matrix) if snakemake.input.matrix else (None, None)
-    write_table(snakemake.output.samples, curate(snakemake.params.study, *record))
+    series, geo_samples = read_records(snakemake.input.records)
+    write_table(snakemake.output.samples, curate(snakemake.params.study, series, geo_samples))

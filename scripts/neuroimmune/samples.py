@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from .errors import UserError, some
-from .studies import SAMPLE_FIELDS, matrix_file
+from .studies import SAMPLE_FIELDS, matrix_files
 from .validation import where
 
 COLUMNS = (
@@ -37,7 +37,7 @@ MOST_REPLICATES = 3
 def curate(study, series, geo_samples):
     """One row a sample of the series (DataFrame of text with `COLUMNS`), nothing dropped.
 
-    study: as from `studies.read_study`; series, geo_samples: as from `geo.matrix.read_header`,
+    study: as from `studies.read_study`; series, geo_samples: as from `geo.matrix.read_records`,
     or (None, None) for a study whose samples.tsv is the only record.
     'include' is yes or no, and 'reason' says why not. Samples of one subject and group are
     replicates, which the expression stage merges. The study's fields and 'title' are read from
@@ -130,7 +130,7 @@ def _check_series(study, series, yaml_file):
     if record and study["accession"] not in record:
         return [
             f"{where([yaml_file], ['accession'])}: accession is {study['accession']}, but "
-            f"{matrix_file(study)} is the record of {', '.join(record)}"
+            f"{some(matrix_files(study))} is the record of {', '.join(record)}"
         ]
     wanted, found = study["source"].get("platform"), series.get("platform_id", [])
     if wanted and found and wanted not in found:
@@ -294,8 +294,8 @@ def _check_platforms(study, table, yaml_file):
         ]
     return [
         f"{where([yaml_file], ['source', 'platform'])}: source.platform is {wanted}, but the "
-        f"samples in {matrix_file(study)} were measured on {shown}; set source.platform to that, "
-        "or source.matrix to the other file"
+        f"samples in {some(matrix_files(study))} were measured on {shown}; set source.platform to "
+        "that, or source.matrix to the other file"
     ]
 
 

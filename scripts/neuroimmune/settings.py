@@ -11,7 +11,7 @@ from .studies import (
     expression_files,
     find,
     geo_files,
-    matrix_file,
+    matrix_files,
     owner,
     read_studies,
 )
@@ -114,12 +114,15 @@ def geo_path(accession, file):
 
 
 def paths_of(record):
-    """Role (matrix, annotation, counts) -> the local file, or [] where the study has none."""
-    files = {"matrix": matrix_file(record), **expression_files(record)}
-    return {
-        role: geo_path(owner(files[role], record), files[role]) if files.get(role) else []
-        for role in ("matrix", "annotation", "counts")
-    }
+    """Role -> local files: 'records' (list), and matrix, annotation, counts ([] where none)."""
+    files = {"records": matrix_files(record), **expression_files(record)}
+
+    def local(found):
+        if isinstance(found, list):
+            return [local(file) for file in found]
+        return geo_path(owner(found, record), found)
+
+    return {role: local(files.get(role, [])) for role in (*files, "matrix", "annotation", "counts")}
 
 
 def _relative(path):

@@ -165,6 +165,11 @@ def _cross_checks(study, rows, yaml_file, rows_file):
                 f"{at('source', key)}: source.{key}: has no meaning for kind {source['kind']!r}, "
                 f"only for {' and '.join(kinds)}"
             )
+    if source["kind"] == "series_matrix" and len(matrix_files(study)) > 1:
+        yield (
+            f"{at('source', 'matrix')}: source.matrix: intensities of several platforms cannot be "
+            "put together; make a study of each"
+        )
     if "annotation_columns" in source and "annotation" not in source:
         yield (
             f"{at('source', 'annotation_columns')}: source.annotation_columns: names the columns "
@@ -214,25 +219,29 @@ def _cross_checks(study, rows, yaml_file, rows_file):
             )
     files = expression_files(study)
     for name in source.get("sha256", {}):
-        if name not in [matrix_file(study), *files.values()]:
+        if name not in [*matrix_files(study), *files.values()]:
             yield (
                 f"{at('source', 'sha256')}: source.sha256: {name} is not used by this study; "
-                f"used: {', '.join([matrix_file(study) or '-', *files.values()])}"
+                f"used: {', '.join([*matrix_files(study), *files.values()])}"
             )
 
 
-def matrix_file(study):
-    """Name of the series matrix file that holds the sample record, or None without one."""
+def matrix_files(study):
+    """Names of the series matrix files with the sample record: one, or one a platform, or none."""
     if study["source"].get("metadata") == "samples_table":
-        return None
-    return study["source"].get("matrix", f"{study['accession']}_series_matrix.txt.gz")
+        return []
+    given = study["source"].get("matrix", f"{study['accession']}_series_matrix.txt.gz")
+    return [given] if isinstance(given, str) else given
 
 
 def expression_files(study):
-    """Role -> file name of what the expression stage reads besides the series matrix."""
+    """Role (matrix and annotation, or counts) -> name of a file that profiles are made from."""
     source = study["source"]
     if source["kind"] == "series_matrix":
-        return {"annotation": source.get("annotation", f"{source['platform']}.annot.gz")}
+        return {
+            "matrix": matrix_files(study)[0],
+            "annotation": source.get("annotation", f"{source['platform']}.annot.gz"),
+        }
     if source["kind"] == "ncbi_counts":
         return {"counts": f"{study['accession']}_raw_counts_{source['build']}_NCBI.tsv.gz"}
     return {"counts": source["file"]}
@@ -249,5 +258,5 @@ def owner(file, study):
 
 def geo_files(study):
     """All (accession, file) that the study downloads."""
-    names = [matrix_file(study), *expression_files(study).values()]
-    return [(owner(name, study), name) for name in names if name]
+    names = dict.fromkeys([*matrix_files(study), *expression_files(study).values()])
+    return [(owner(name, study), name) for name in names]

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from neuroimmune import settings
 from neuroimmune.errors import UserError
 from neuroimmune.studies import (
     expression_files,
     geo_files,
-    matrix_file,
+    matrix_files,
     owner,
     read_studies,
     read_study,
@@ -98,7 +99,7 @@ def test_repeated_keys_wrong_yaml_and_keys_that_are_no_text(tmp_path):
 
 def test_a_study_says_which_files_it_needs(tmp_path):
     study = read_study(write_study(tmp_path / "s"), SCHEMAS)
-    assert matrix_file(study) == "GSE1000_series_matrix.txt.gz"
+    assert matrix_files(study) == ["GSE1000_series_matrix.txt.gz"]
     assert geo_files(study) == [
         ("GSE1000", "GSE1000_series_matrix.txt.gz"),
         ("GSE1000", "counts.txt.gz"),
@@ -107,6 +108,22 @@ def test_a_study_says_which_files_it_needs(tmp_path):
     assert geo_files(study)[1] == ("GPL570", "GPL570.annot.gz")
     study["source"] = {"kind": "ncbi_counts", "build": "GRCh38.p13"}
     assert expression_files(study) == {"counts": "GSE1000_raw_counts_GRCh38.p13_NCBI.tsv.gz"}
+
+
+def test_several_matrix_files_are_for_counts(tmp_path):
+    names = [f"GSE1000-GPL{n}_series_matrix.txt.gz" for n in (16791, 24676)]
+    text = STUDY.replace(
+        "file: counts.txt.gz", f"file: counts.txt.gz, matrix: [{', '.join(names)}]"
+    )
+    study = read_study(write_study(tmp_path / "s", text), SCHEMAS)
+    assert [name for _, name in geo_files(study)] == [*names, "counts.txt.gz"]
+    paths = settings.paths_of(study)
+    assert paths["records"] == [f"resources/geo/GSE1000/{name}" for name in names]
+    assert (paths["matrix"], paths["counts"]) == ([], "resources/geo/GSE1000/counts.txt.gz")
+    arrays = text.replace("kind: counts_table", "kind: series_matrix, platform: GPL570")
+    arrays = arrays.replace("file: counts.txt.gz, ", "").replace("rnaseq", "microarray")
+    with pytest.raises(UserError, match="several platforms cannot be put together"):
+        read_study(write_study(tmp_path / "s", arrays), SCHEMAS)
 
 
 def test_an_annotation_of_the_platform_or_of_the_series(tmp_path):
@@ -120,7 +137,7 @@ def test_an_annotation_of_the_platform_or_of_the_series(tmp_path):
         ("probes.tsv", "GSE1000"),
     ):
         study["source"]["annotation"] = file
-        assert expression_files(study) == {"annotation": file}
+        assert expression_files(study)["annotation"] == file
         assert owner(file, study) == accession
         assert geo_files(study)[1] == (accession, file)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neuroimmune.errors import UserError
-from neuroimmune.geo.matrix import read_header, read_matrix
+from neuroimmune.geo.matrix import read_header, read_matrix, read_records
 from neuroimmune.geo.platform import read_annotation
 
 MATRIX = '''\
@@ -54,6 +54,20 @@ def test_series_matrix(tmp_path):
     assert list(table.index) == ["p1", "007"] and list(table.columns) == ["GSM1", "GSM2"]
     assert set(table.dtypes) == {np.dtype(float)}
     np.testing.assert_array_equal(table.to_numpy(), [[1.5, 2000], [np.nan, np.nan]])
+
+
+def test_a_series_on_two_platforms_has_two_files(tmp_path):
+    other = MATRIX.replace("GSM1", "GSM3").replace("GSM2", "GSM4").replace('"GPL2"', '"GPL3"')
+    first, second = gz(tmp_path / "a.gz", MATRIX), gz(tmp_path / "b.gz", other)
+    series, samples = read_records([first, second])
+    assert series["platform_id"] == ["GPL1", "GPL2", "GPL3"]
+    assert series["title"] == ['A title with "quotes"']
+    assert [sample["geo_accession"] for sample in samples] == ["GSM1", "GSM2", "GSM3", "GSM4"]
+    assert read_records([]) == (None, None)
+    text = error_of(lambda path: read_records([first, path]), gz(tmp_path / "c.gz", MATRIX))
+    assert text == "c.gz: sample GSM1 stands also in a.gz"
+    alien = gz(tmp_path / "d.gz", other.replace('"GSE1"', '"GSE2"'))
+    assert "different series: GSE1, GSE2" in error_of(lambda p: read_records([first, p]), alien)
 
 
 def changed(path, old, new, encoding="utf-8"):

@@ -62,6 +62,34 @@ def read_header(path):
         return _header(enumerate(stream, start=1), path)
 
 
+def read_records(paths):
+    """(series, samples) as from `read_header`, of all series matrix files of a series together.
+
+    GEO writes one file a platform. (None, None) for no file. Raises UserError where the files
+    are of different series or name a sample twice.
+    """
+    if not paths:
+        return None, None
+    series, samples = {}, []
+    file_of = {}
+    for path in paths:
+        one, more = read_header(path)
+        for field, values in one.items():
+            kept = series.setdefault(field, [])
+            kept += [value for value in values if value not in kept]
+        for sample in more:
+            name = sample["geo_accession"]
+            if name in file_of:
+                raise UserError(f"{path}: sample {name} stands also in {file_of[name]}")
+            file_of[name] = path
+        samples += more
+    if len(series.get("geo_accession", [])) > 1:
+        raise UserError(
+            f"{some(map(str, paths))} are of different series: {', '.join(series['geo_accession'])}"
+        )
+    return series, samples
+
+
 def read_matrix(path):
     """(series, samples, table) of a series matrix; `table` is a float DataFrame, probes x GSM.
 
