@@ -409,16 +409,18 @@ def _check_groups(study, table, yaml_file):
             for arm in ("case", "reference")
         ]
         both = sorted(subjects[0] & subjects[1])
-        if both and not contrast.get("paired"):
+        if both and not (contrast.get("paired") or contrast.get("blocked")):
             at = where([yaml_file], ["contrasts", name])
             problems.append(
                 f"{at}: contrasts.{name}: subject {some(both)} is in both groups, so the samples "
-                "are not independent; set 'paired: true', or leave samples out under exclude:"
+                "are not independent; set 'paired: true' (complete pairs only), 'blocked: true' "
+                "(all samples), or leave samples out under exclude:"
             )
-        if contrast.get("paired") and not both:
-            at = where([yaml_file], ["contrasts", name, "paired"])
+        how = "paired" if contrast.get("paired") else "blocked"
+        if contrast.get(how) and not both:
+            at = where([yaml_file], ["contrasts", name, how])
             problems.append(
-                f"{at}: contrasts.{name}.paired: no subject has a sample in both groups; check "
+                f"{at}: contrasts.{name}.{how}: no subject has a sample in both groups; check "
                 f"samples.subject (found {some(sorted(set(kept['subject'])))})"
             )
     return problems

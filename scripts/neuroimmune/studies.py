@@ -212,10 +212,16 @@ def _cross_checks(study, rows, yaml_file, rows_file):
                     f"{at('contrasts', name, 'covariates')}: contrasts.{name}.covariates: "
                     f"{covariate!r} is given neither under samples: nor in samples.tsv"
                 )
-        if contrast.get("paired") and "subject" not in known:
+        for how in ("paired", "blocked"):
+            if contrast.get(how) and "subject" not in known:
+                yield (
+                    f"{at('contrasts', name, how)}: contrasts.{name}.{how}: needs 'subject' under "
+                    "samples: or in samples.tsv"
+                )
+        if contrast.get("paired") and contrast.get("blocked"):
             yield (
-                f"{at('contrasts', name, 'paired')}: contrasts.{name}.paired: pairs need 'subject' "
-                "under samples: or in samples.tsv"
+                f"{at('contrasts', name, 'blocked')}: contrasts.{name}: paired and blocked exclude "
+                "each other"
             )
     files = expression_files(study)
     for name in source.get("sha256", {}):

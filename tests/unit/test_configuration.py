@@ -265,8 +265,14 @@ def test_all_problems_of_a_study_come_at_once(tmp_path):
         (
             "reference: control",
             "reference: control, paired: true",
-            "study.yaml:11: contrasts.c.paired: pairs need 'subject' under samples: or in "
-            "samples.tsv",
+            "study.yaml:11: contrasts.c.paired: needs 'subject' under samples: or in samples.tsv",
+        ),
+        (
+            "reference: control",
+            "reference: control, paired: true, blocked: true",
+            "study.yaml:11: contrasts.c.paired: needs 'subject' under samples: or in samples.tsv\n"
+            "study.yaml:11: contrasts.c.blocked: needs 'subject' under samples: or in samples.tsv\n"
+            "study.yaml:11: contrasts.c: paired and blocked exclude each other",
         ),
         (
             "  group: {from: title, map: {a: case, b: control}}",
