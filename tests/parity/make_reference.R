@@ -398,10 +398,6 @@ write_matrix(blocks, "scores_blocked.tsv", "set")
 correlation <- duplicateCorrelation(blocks, blocked, block = block)
 fit <- eBayes(lmFit(blocks, blocked, block = block, correlation = correlation$consensus))
 write_fit(fit, "group", "limma_scores_blocked.tsv", "set")
-write_tsv(
-  data.frame(set = rownames(blocks), correlation = tanh(correlation$atanh.correlations)),
-  "duplicate_correlation_sets.tsv"
-)
 
 # Counts with voom weights; two subjects of s1-s8 are in both groups.
 count_block <- c(1:4, 1:2, 5:6)
