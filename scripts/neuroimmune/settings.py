@@ -14,6 +14,7 @@ from .studies import (
     matrix_files,
     owner,
     read_studies,
+    sample_files,
 )
 
 RUN_CONFIG = Path("results/run_config.yaml")
@@ -114,7 +115,10 @@ def geo_path(accession, file):
 
 
 def paths_of(record):
-    """Role -> local files: 'records' (list), and matrix, annotation, counts ([] where none)."""
+    """Role -> local files: 'records' (list), matrix, annotation and counts ([] where none), and
+
+    'cells', a dict of sample -> list ({} where the study has no single cells).
+    """
     files = {"records": matrix_files(record), **expression_files(record)}
 
     def local(found):
@@ -122,7 +126,10 @@ def paths_of(record):
             return [local(file) for file in found]
         return geo_path(owner(found, record), found)
 
-    return {role: local(files.get(role, [])) for role in (*files, "matrix", "annotation", "counts")}
+    paths = {
+        role: local(files.get(role, [])) for role in (*files, "matrix", "annotation", "counts")
+    }
+    return {**paths, "cells": {name: local(own) for name, own in sample_files(record).items()}}
 
 
 def _relative(path):

@@ -248,8 +248,9 @@ def test_all_problems_of_a_study_come_at_once(tmp_path):
         (
             "assay: rnaseq",
             "assay: microarray",
-            "study.yaml:7: source.kind: found 'counts_table' with assay 'microarray'; microarray "
-            "goes with series_matrix, rnaseq with counts_table or ncbi_counts",
+            "study.yaml:7: source.kind: found 'counts_table' with assay 'microarray'; these go "
+            "together: microarray with series_matrix, rnaseq with counts_table or ncbi_counts, "
+            "scrnaseq with tenx or h5ad or cell_counts",
         ),
         (
             "reference: control",
