@@ -68,8 +68,10 @@ def test_lists_that_do_not_fit(tmp_path):
 
 def test_normalised_values_are_no_counts(tmp_path):
     files = triplet(np.log1p(COUNTS), prefix="GSM1_", kind="real")
-    assert "look logged: 100.0% of the 5 values are not whole numbers" in error_of(
-        write_tar(tmp_path / "GSE1_RAW.tar", files)
+    assert error_of(write_tar(tmp_path / "GSE1_RAW.tar", files)) == (
+        "GSE1_RAW.tar: member 'GSM1_matrix.mtx.gz': no raw counts: the values look logged: 100.0% "
+        "of 5 are not whole numbers, they run from 0.693147 to 5.70711. Only raw counts can be "
+        "summed to pseudobulk; name a file that holds them"
     )
     files = triplet(COUNTS, prefix="GSM1_")
     files["GSM1_matrix.mtx.gz"] = gzip.compress(

@@ -2,14 +2,18 @@
 
 import io
 import re
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ..errors import UserError, some
 from ..genes import PATTERNS, identifier_kind, read_name
-from . import celltable, tenx
-from .archives import unpack
+from .archives import open_files, unpack
+from .cell_counts import read_table
+from .cell_table import choose_cells, column, read_cell_table
 from .grid import note
+from .h5ad import read_h5ad
 from .hdf5 import HDF5
+from .tenx import read_h5, read_list, read_triplet
 
 # Members that hold no counts and no lists.
 OTHERS = re.compile(
@@ -18,6 +22,7 @@ OTHERS = re.compile(
     r"robj|loom|cloupe|xlsx?|docx?)(\.gz)?$",
     re.IGNORECASE,
 )
+LISTS = re.compile("barcode|cell|gene|feature", re.IGNORECASE)
 TAGS = re.compile(r"(adt|hto|hashtag)[-_: ].*|.*[-_](totalseq[-_]?[abc]?|adt|hto)", re.IGNORECASE)
 NEAR = 1e-6  # how far from a whole number a count may be
 MOST = 2**31 - 1
@@ -39,117 +44,165 @@ def read_sample(paths, sample, source):
     a choice would be a guess, and for values that are no counts.
     """
     import anndata
-    import numpy as np
-    import pandas as pd
 
-    settings = source.get("cells", {})
-    named = {key: source[key] for key in ("features", "barcodes") if key in source}
-    if "file" in settings:
-        named["cells"] = settings["file"]
-    shared = {}
-    for key, name in named.items():
-        shared[key] = next((path for path in paths if Path(path).name == name), None)
-        if shared[key] is None:
-            raise UserError(f"{name}: named in study.yaml, but not among the files of the sample")
+    shared = _named_files(paths, source)
     own = [path for path in paths if path not in shared.values()]
-    counts = _read_tenx(own, sample, source, shared)
-    obs = pd.DataFrame(index=range(len(counts.barcodes)))
-    barcodes, notes, matrix = counts.barcodes, list(counts.notes), counts.matrix
-    if settings:
-        where = str(shared.get("cells", counts.where))
-        if "cells" in shared:
-            table = celltable.read_cell_table(shared["cells"])
-            column = settings.get("barcode", table.columns[0])
-            table["barcode"] = celltable.column(table, column, "barcode", where)
-        else:
-            table = pd.DataFrame({"barcode": barcodes}, dtype=str)
-        chosen, obs, more = celltable.choose_cells(barcodes, table, sample, settings, where)
-        matrix, barcodes = matrix[chosen], [barcodes[place] for place in chosen]
-        notes += more
-    twice = pd.Index(barcodes)[pd.Index(barcodes).duplicated()]
-    if len(twice):
+    files, whole = _find_files(own, sample, source)
+    wanted = {"tenx": ("HDF5", "matrix"), "h5ad": ("HDF5",), "cell_counts": ("text",)}
+    found = [file for file, kind in files.items() if kind in wanted[source["kind"]]]
+    if len(found) != 1:
         raise UserError(
-            f"{counts.where}: the barcode {twice[0]!r} stands twice ({len(twice):,} such); cells "
-            "of several libraries cannot be told apart"
+            f"{some(map(str, own))}: {len(found) or 'no'} files with counts of {sample['sample']} "
+            f"({some(map(_name, found or files)) or 'none is its own'}); name one, or what its "
+            "files' names begin with, in the column 'files' of samples.tsv"
         )
-    matrix = _whole_numbers(matrix, counts.where)
-    matrix, genes, more = _join_genes(matrix, counts.features, counts.where)
-    obs.index = pd.Index(barcodes, dtype=str, name="barcode")
-    data = anndata.AnnData(matrix, obs.astype(str), genes)
-    assert data.X.dtype == np.int32
-    return data, notes + more
+    file, where = found[0], _where(*found[0])
 
+    def choose(barcodes, read_column=None):
+        return _choose(barcodes, read_column, whole, sample, source, shared, where)
 
-def _read_tenx(paths, sample, source, shared):
-    lists, matrices, others = [], [], []
-    for name, where, content in _own_files(paths, sample, source):
-        if content is None:
-            others.append(name)
-        elif isinstance(content, Path) or content.startswith(HDF5):
-            matrices.append((name, where, content))
-        elif content[:14].lower() == b"%%matrixmarket":
-            matrices.append((name, where, content))
-        else:
-            lists.append((name, where, content))
-    if len(matrices) != 1:
-        raise UserError(
-            f"{some(paths)}: {sample['sample']} has {len(matrices) or 'no'} matrices of counts "
-            f"({some([m[0] for m in matrices] or others) or 'no file is its own'}); name one, or "
-            "what its files begin with, in the column 'files' of samples.tsv"
-        )
-    name, where, content = matrices[0]
-    if isinstance(content, Path) or content.startswith(HDF5):
-        file = content if isinstance(content, Path) else io.BytesIO(content)
-        counts = tenx.read_h5(file, where, source.get("genome"))
-        others += [name for name, _, _ in lists]
+    if source["kind"] == "cell_counts":
+        counts, used = read_table(lambda: _opened(*file), where, choose), [file]
+    elif files[file] == "matrix":
+        counts, used = _read_triplet(files, file, shared, choose)
     else:
-        for key in ("features", "barcodes"):
-            if key in shared:
-                [(_, raw)] = unpack(shared[key])
-                lists.append((Path(shared[key]).name, str(shared[key]), raw))
-        if len(lists) > 2:
-            likely = [x for x in lists if re.search("barcode|cell|gene|feature", x[0], re.I)]
-            others += [x[0] for x in lists if x not in likely]
-            lists = likely
-        counts = tenx.read_triplet(
-            content, where, [tenx.read_list(raw, at) for _, at, raw in lists]
-        )
-    if others:
-        reason = "neither the matrix nor its lists"
-        counts.notes.append(note("other files of the sample", "file", others, reason))
-    return counts
+        with _opened(*file) as stream:
+            path = file[0] if not file[1] and stream.seekable() else io.BytesIO(stream.read())
+            if source["kind"] == "tenx":
+                counts, used = read_h5(path, where, choose, source.get("genome")), [file]
+            else:
+                layer = source.get("layer")
+                counts, used = read_h5ad(path, where, choose, what_is_wrong, layer), [file]
+    notes = list(counts.notes)
+    rest = [_name(other) for other in files if other not in used]
+    if rest and not whole:
+        notes.append(note("other files of the sample", "file", rest, "not needed for the counts"))
+    matrix = _whole_numbers(counts.matrix, where)
+    matrix, genes, more = _join_genes(matrix, counts.features, where)
+    return anndata.AnnData(matrix, counts.obs, genes), notes + more
 
 
-def _own_files(paths, sample, source):
-    """(name, where, bytes or path or None) of every file that is the sample's own."""
-    found, seen = [], []
-    single = "sample_files" in source
+def _named_files(paths, source):
+    """Key (features, barcodes, cells) -> path of what study.yaml names for all samples."""
+    named = {key: source[key] for key in ("features", "barcodes") if key in source}
+    if "file" in source.get("cells", {}):
+        named["cells"] = source["cells"]["file"]
+    found = {}
+    for key, name in named.items():
+        found[key] = next((path for path in paths if Path(path).name == name), None)
+        if found[key] is None:
+            raise UserError(f"{name}: named in study.yaml, but not among the files of the sample")
+    return found
+
+
+def _find_files(paths, sample, source):
+    """((path, name inside) -> 'HDF5', 'matrix', 'text' or 'other'; whether others share them)."""
+    files, others = _kinds(paths, lambda name: _belongs(name, sample))
+    if files:
+        return files, False
+    if "sample" in source.get("cells", {}):
+        return _kinds(paths, lambda name: True)[0], True
+    by = f" by {sample['files']!r} (files in samples.tsv)" if sample.get("files") else ""
+    raise UserError(
+        f"{some(map(str, paths))}: no file of {sample['sample']}{by}; found {some(others)}. Write "
+        "what its files' names begin with into the column 'files' of samples.tsv, or, where one "
+        "file has the cells of several samples, say in source.cells.sample which are whose"
+    )
+
+
+def _kinds(paths, wanted):
+    """(file -> kind, as in `_find_files`, of the wanted files; names of the others)."""
+    files, others = {}, []
     for path in map(Path, paths):
         if not path.is_file():
             raise UserError(f"{path}: no such file")
-
-        def wanted(name):
-            return _belongs(name, sample) and not OTHERS.search(name)
-
-        with open(path, "rb") as stream:
-            if stream.read(8) == HDF5:
-                seen.append(path.name)
-                if single or _belongs(path.name, sample):
-                    found.append((path.name, str(path), path))
+        for name, stream in open_files(path, lambda name: wanted(name)):
+            if not wanted(name or path.name):
+                others.append(name or path.name)
                 continue
-        for inner, raw in unpack(path, wanted):
-            name = inner or path.name
-            seen.append(name)
-            if (single and not inner) or _belongs(name, sample):
-                found.append((name, f"{path}: member {inner!r}" if inner else str(path), raw))
-    if not found:
-        raise UserError(
-            f"{some(map(str, paths))}: no file of {sample['sample']}"
-            + (f" by {sample['files']!r} (files in samples.tsv)" if sample.get("files") else "")
-            + f"; found {some(seen) or 'nothing'}. Write what its files' names begin with into the "
-            "column 'files' of samples.tsv"
+            if (path, name) in files:
+                raise UserError(f"{_where(path, name)}: stands twice in the archive")
+            start = stream.read(64)
+            kind = "text"
+            if start.startswith(HDF5):
+                kind = "HDF5"
+            elif start[:14].lower() == b"%%matrixmarket":
+                kind = "matrix"
+            elif b"\0" in start or OTHERS.search(name or path.name):
+                kind = "other"
+            files[path, name] = kind
+    return files, others
+
+
+def _name(file):
+    path, name = file
+    return name or path.name
+
+
+def _where(path, name):
+    return f"{path}: member {name!r}" if name else str(path)
+
+
+@contextmanager
+def _opened(path, name):
+    """The stream of one file that `_kinds` has found."""
+    files = open_files(path, lambda other: name == other or name.startswith(f"{other}/"))
+    with closing(files):
+        yield next(stream for other, stream in files if other == name)
+
+
+def _read_triplet(files, matrix, shared, choose):
+    """(Counts, the files used) of a MatrixMarket file and the two lists beside it."""
+    lists = [file for file, kind in files.items() if kind == "text"]
+    given = [key for key in ("features", "barcodes") if key in shared]
+    if len(lists) + len(given) > 2:
+        lists = [file for file in lists if LISTS.search(_name(file))]
+    names = []
+    for file in lists:
+        with _opened(*file) as stream:
+            names.append(read_list(stream.read(), _where(*file)))
+    for key in given:
+        [(_, raw)] = unpack(shared[key])
+        names.append(read_list(raw, str(shared[key])))
+    with _opened(*matrix) as stream:
+        return read_triplet(stream, _where(*matrix), names, choose), [matrix, *lists]
+
+
+def _choose(barcodes, read_column, whole, sample, source, shared, where):
+    """(positions of the sample's cells among the barcodes, their obs, notes)."""
+    import numpy as np
+    import pandas as pd
+
+    settings, notes = source.get("cells", {}), []
+    if "cells" in shared:
+        at = str(shared["cells"])
+        table = read_cell_table(shared["cells"])
+        cells = column(table, settings.get("barcode", table.columns[0]), "barcode", at)
+        positions, obs, notes = choose_cells(barcodes, table, cells, sample, settings, at)
+    elif settings:
+        fields = [*settings.get("fields", {}).values(), settings.get("sample", {})]
+        names = {field["from"] for field in fields if "from" in field} | set(
+            settings.get("keep", {})
         )
-    return found
+        names.discard("barcode")
+        if names and read_column is None:
+            raise UserError(
+                f"{where}: source.cells: the file says nothing of its cells but their barcode; "
+                f"name a table with {some(sorted(names))} in source.cells.file"
+            )
+        table = pd.DataFrame({name: read_column(name) for name in sorted(names)}, dtype=object)
+        table = table if names else pd.DataFrame(index=range(len(barcodes)))
+        positions, obs, notes = choose_cells(barcodes, table, None, sample, settings, where)
+    else:
+        positions, obs = np.arange(len(barcodes)), pd.DataFrame(index=range(len(barcodes)))
+    obs.index = pd.Index([barcodes[place] for place in positions], dtype=str, name="barcode")
+    twice = obs.index[obs.index.duplicated()]
+    if len(twice):
+        raise UserError(
+            f"{where}: the barcode {twice[0]!r} stands twice ({len(twice):,} such); the cells of "
+            "several libraries cannot be told apart"
+        )
+    return positions, obs, notes
 
 
 def _belongs(name, sample):
@@ -164,28 +217,37 @@ def _belongs(name, sample):
     return bool(re.search(rf"(^|/)(GSM\d+_)?{re.escape(key)}{end}", name))
 
 
+def what_is_wrong(values):
+    """'' for an array of raw counts, else what speaks against it."""
+    import numpy as np
+
+    if not len(values):
+        return ""
+    if not np.isfinite(values).all():
+        return f"{(~np.isfinite(values)).sum():,} of {len(values):,} values are no numbers"
+    low, high = values.min(), values.max()
+    broken = (np.abs(values - np.rint(values)) > NEAR).mean() if values.dtype.kind == "f" else 0
+    if low >= 0 and not broken:
+        return f"a count of {high:g}, more than {MOST:,}" if high > MOST else ""
+    kind = "scaled" if low < 0 else "logged" if high < 30 else "normalised or corrected"
+    return (
+        f"the values look {kind}: {broken:.1%} of {len(values):,} are not whole numbers, they run "
+        f"from {low:g} to {high:g}"
+    )
+
+
 def _whole_numbers(matrix, where):
     """The matrix as int32. Raises UserError, with what was found, where it holds no counts."""
     import numpy as np
 
-    matrix = matrix.tocsr()
     matrix.sum_duplicates()
-    values = matrix.data
-    if not np.isfinite(values).all():
-        raise UserError(f"{where}: {(~np.isfinite(values)).sum():,} values are no numbers (NaN)")
-    rounded = np.rint(values)
-    broken = np.abs(values - rounded) > NEAR
-    if broken.any() or (len(values) and values.min() < 0):
-        low, high = values.min(), values.max()
-        kind = "scaled" if low < 0 else "logged" if high < 30 else "normalised or corrected"
+    problem = what_is_wrong(matrix.data)
+    if problem:
         raise UserError(
-            f"{where}: the values are no raw counts but look {kind}: {broken.mean():.1%} of the "
-            f"{len(values):,} values are not whole numbers, the range is {low:g} to {high:g}; "
-            "cells can only be summed to pseudobulk from raw counts: name a file that holds them"
+            f"{where}: no raw counts: {problem}. Only raw counts can be summed to pseudobulk; name "
+            "a file that holds them"
         )
-    if len(values) and values.max() > MOST:
-        raise UserError(f"{where}: a count of {values.max():g}; expected at most {MOST:,}")
-    matrix.data = rounded.astype(np.int32)
+    matrix.data = np.rint(matrix.data).astype(np.int32)
     matrix.eliminate_zeros()
     matrix.sort_indices()
     return matrix

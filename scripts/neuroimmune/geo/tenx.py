@@ -10,8 +10,9 @@ from ..genes import PATTERNS
 from .grid import decode, note
 from .hdf5 import as_text, opened, read_array
 
-# matrix: scipy CSR, cells x rows of the list; features: list of (id, name, type), as in the file.
-Counts = namedtuple("Counts", "matrix barcodes features where notes")
+# matrix: scipy CSR, the chosen cells x features; obs: DataFrame of these cells, named by barcode;
+# features: list of (id, name, type), as in the file.
+Counts = namedtuple("Counts", "matrix obs features where notes")
 # rows: lists of cells of equal length; barcodes: the column with barcodes, or None.
 Names = namedtuple("Names", "where rows barcodes genes")
 
@@ -28,6 +29,7 @@ FEATURE_TYPES = re.compile(
     r"antigen capture|.* capture|vdj-.",
     re.IGNORECASE,
 )
+LONGEST = 2**20  # bytes of a line above the entries
 BLOCK = 2**24  # bytes of text that are turned into numbers at a time
 
 
@@ -85,28 +87,28 @@ def read_list(raw, where):
     return Names(where, rows, barcodes, genes)
 
 
-def read_triplet(raw, where, lists):
-    """Counts of a MatrixMarket file (bytes) and its two lists (`Names`).
+def read_triplet(stream, where, lists, choose):
+    """Counts of a MatrixMarket file (binary stream) and its two lists (`Names`).
 
-    Which list is which, and whether the matrix is genes x cells or cells x genes, is decided by
-    what the lists hold and by their lengths.
-    Raises UserError where this leaves a doubt, and where the lengths do not fit.
+    choose: function of the barcodes, that gives the positions of the wanted ones, their obs, and
+    notes. Which list is which, and whether the matrix is genes x cells or cells x genes, is
+    decided by what the lists hold and by their lengths.
+    Raises UserError where this leaves a doubt, where the lengths do not fit, and for a damaged
+    matrix.
     """
-    shape, entries, start = _matrix_header(raw, where)
-    barcodes, features, sure, notes = _tell_apart(lists, where)
-    barcodes, features, turned, more = _fit(shape, barcodes, features, sure, where)
-    rows, columns, values = _entries(raw, start, shape, entries, where)
+    import numpy as np
     from scipy.sparse import coo_matrix
 
-    counts = coo_matrix((values, (rows, columns)), shape=shape)
-    counts = counts.tocsr() if turned else counts.T.tocsr()
-    return Counts(
-        counts,
-        [row[barcodes.barcodes or 0] for row in barcodes.rows],
-        _features(features),
-        where,
-        notes + more,
-    )
+    shape, entries = _matrix_header(stream, where)
+    barcodes, features, sure, notes = _tell_apart(lists, where)
+    barcodes, features, turned, more = _fit(shape, barcodes, features, sure, where)
+    names = [row[barcodes.barcodes or 0] for row in barcodes.rows]
+    positions, obs, chosen = choose(names)
+    wanted = np.full(len(names), -1, np.int32)
+    wanted[positions] = np.arange(len(positions))
+    genes, cells, values = _entries(stream, shape, entries, wanted, turned, where)
+    counts = coo_matrix((values, (cells, genes)), shape=(len(positions), len(features.rows)))
+    return Counts(counts.tocsr(), obs, _features(features), where, [*notes, *more, *chosen])
 
 
 def _tell_apart(lists, where):
@@ -198,10 +200,9 @@ def _features(names):
     return list(zip(ids, labels, types or [""] * len(ids), strict=True))
 
 
-def _matrix_header(raw, where):
-    """((rows, columns), entries, place where the entries begin) of a MatrixMarket file."""
-    end = raw.find(b"\n") + 1
-    words = raw[:end].decode("ascii", "replace").lower().split()
+def _matrix_header(stream, where):
+    """((rows, columns), entries) of a MatrixMarket file; the stream then stands at the entries."""
+    words = stream.readline(LONGEST).decode("ascii", "replace").lower().split()
     if words[:3] != ["%%matrixmarket", "matrix", "coordinate"]:
         raise UserError(
             f"{where}: expected a sparse matrix (%%MatrixMarket matrix coordinate ...), found "
@@ -209,16 +210,14 @@ def _matrix_header(raw, where):
         )
     if len(words) != 5 or words[3] not in ("integer", "real") or words[4] != "general":
         raise UserError(
-            f"{where}: a matrix of kind {' '.join(words[3:])!r}; expected 'integer general' or "
-            "'real general'"
+            f"{where}: a matrix of kind {' '.join(words[3:])[:60]!r}; expected 'integer general' "
+            "or 'real general'"
         )
-    while True:
-        start, end = end, raw.find(b"\n", end) + 1
-        line = raw[start : end or len(raw)]
+    for line in iter(lambda: stream.readline(LONGEST), b""):
         if line.strip() and not line.startswith(b"%"):
             break
-        if not end:
-            raise UserError(f"{where}: ends before the line with the matrix's size")
+    else:
+        raise UserError(f"{where}: ends before the line with the matrix's size")
     sizes = line.split()
     if len(sizes) != 3 or not all(re.fullmatch(rb"[0-9]{1,15}", size) for size in sizes):
         raise UserError(
@@ -226,25 +225,21 @@ def _matrix_header(raw, where):
             f"{line.decode('ascii', 'replace').strip()[:60]!r}"
         )
     rows, columns, entries = map(int, sizes)
-    return (rows, columns), entries, end or len(raw)
+    return (rows, columns), entries
 
 
-def _entries(raw, start, shape, entries, where):
-    """Arrays of row, column (both from 0) and value of all entries."""
+def _entries(stream, shape, entries, wanted, turned, where):
+    """Arrays of gene (from 0), cell (its place among the wanted) and value of the entries.
+
+    wanted: the new place of each cell, or -1.
+    """
     import numpy as np
 
-    found, parts = 0, ([], [], [])
-    while start < len(raw):
-        end = len(raw)
-        if end - start > BLOCK:
-            end = raw.rfind(b"\n", start, start + BLOCK) + 1
-            if end <= start:
-                raise UserError(f"{where}: no line ends for {BLOCK:,} bytes; the file is damaged")
-        text = raw[start:end]
+    found, parts = 0, [[], [], []]
+    gene, cell = (1, 0) if turned else (0, 1)
+    for text in _blocks(stream, where):
         numbers = to_numbers(text)
-        lines = np.count_nonzero(np.frombuffer(text, np.uint8) == 10)
-        lines += not text.endswith(b"\n")
-        if numbers is None or (numbers.size != 3 * lines and numbers.size != 3 * _filled(text)):
+        if numbers is None or numbers.size != 3 * _lines(text):
             raise UserError(f"{where}: {_faulty(text)}")
         triples = numbers.reshape(-1, 3)
         found += len(triples)
@@ -256,17 +251,41 @@ def _entries(raw, start, shape, entries, where):
                     f"{where}: {name} {places[bad][0]:g} of an entry, but the matrix has {size:,} "
                     f"{name}s"
                 )
-            parts[column].append((places - 1).astype(np.int32))
+        places = wanted[triples[:, cell].astype(np.int64) - 1]
+        triples = triples[places >= 0]
+        parts[0].append((triples[:, gene] - 1).astype(np.int32))
+        parts[1].append(places[places >= 0])
         parts[2].append(triples[:, 2].copy())
-        start = end
     if found != entries:
         raise UserError(
             f"{where}: {entries:,} entries are announced, but the file has {found:,}; it is cut "
             "off or damaged"
         )
     if not found:
-        return (np.zeros(0, np.int32),) * 2 + (np.zeros(0, np.int64),)
+        return np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64)
     return tuple(np.concatenate(part) for part in parts)
+
+
+def _blocks(stream, where):
+    """The rest of a stream in blocks of whole lines."""
+    rest = b""
+    while raw := stream.read(BLOCK):
+        end = raw.rfind(b"\n") + 1
+        if not end and len(rest) + len(raw) > 2 * BLOCK:
+            raise UserError(f"{where}: no line ends for {BLOCK:,} bytes; the file is damaged")
+        if end:
+            yield rest + raw[:end]
+            rest = b""
+        rest += raw[end:]
+    if rest.strip():
+        yield rest
+
+
+def _lines(text):
+    """How many lines have something in them."""
+    if b"\n\n" in text or b"\r" in text or text[:1] == b"\n":
+        return sum(bool(line.strip()) for line in text.splitlines())
+    return text.count(b"\n") + (not text.endswith(b"\n"))
 
 
 def to_numbers(text, separator=" "):
@@ -283,12 +302,8 @@ def to_numbers(text, separator=" "):
     return None
 
 
-def _filled(text):
-    return sum(bool(line.strip()) for line in text.split(b"\n"))
-
-
 def _faulty(text):
-    for line in text.split(b"\n"):
+    for line in text.splitlines():
         numbers = to_numbers(line)
         if line.strip() and (numbers is None or len(numbers) != 3):
             shown = line.decode("ascii", "replace").strip()[:60]
@@ -296,20 +311,18 @@ def _faulty(text):
     return "expected row, column and count in each line"
 
 
-def read_h5(file, where, genome=None):
+def read_h5(file, where, choose, genome=None):
     """Counts of an HDF5 file of Cell Ranger 2 (a group a genome) or of Cell Ranger 3 and later.
 
-    file: path or stream; genome: whose counts to take, where there are several.
+    file: path or stream; choose: as in `read_triplet`; genome: whose counts to take, where there
+    are several.
     Raises UserError for other HDF5 files, and where the genome must be chosen.
     """
     with opened(file, where) as h5:
         if "matrix" in h5 and "features" in h5["matrix"]:
             group = h5["matrix"]
             lists = group["features"]
-            names = as_text(lists["name"]) if "name" in lists else as_text(lists["id"])
-            ids = as_text(lists["id"]) if "id" in lists else names
-            types = as_text(lists["feature_type"]) if "feature_type" in lists else [""] * len(ids)
-            genomes = as_text(lists["genome"]) if "genome" in lists else [""] * len(ids)
+            keys = ("id", "name", "feature_type", "genome")
         else:
             found = [name for name in h5 if hasattr(h5[name], "keys") and "genes" in h5[name]]
             if not found:
@@ -317,11 +330,13 @@ def read_h5(file, where, genome=None):
                 raise UserError(
                     f"{where}: no 10x counts in it (found {some(h5) or 'nothing'}){hint}"
                 )
-            group = h5[_choose_genome(found, genome, where)]
-            ids = as_text(group["genes"])
-            names = as_text(group["gene_names"]) if "gene_names" in group else [""] * len(ids)
-            types, genomes = [""] * len(ids), [""] * len(ids)
-        barcodes = as_text(group["barcodes"])
+            group = lists = h5[_choose_genome(found, genome, where)]
+            keys = ("genes", "gene_names")
+        read = [as_text(lists[key], where) if key in lists else [] for key in keys]
+        ids, names, types, genomes = (*read, [], [])[:4]
+        ids = ids or names  # written by other programs
+        names, types, genomes = (part or [""] * len(ids) for part in (names, types, genomes))
+        barcodes = as_text(group["barcodes"], where)
         counts = _h5_matrix(group, len(barcodes), len(ids), where)
     if not len(ids) == len(names) == len(types) == len(genomes):
         raise UserError(
@@ -337,7 +352,9 @@ def read_h5(file, where, genome=None):
             notes.append(note("other genomes", "gene", left, f"source.genome is {chosen}"))
         counts = counts[:, kept]
         ids, names, types = ([given[place] for place in kept] for given in (ids, names, types))
-    return Counts(counts, barcodes, list(zip(ids, names, types, strict=True)), where, notes)
+    positions, obs, chosen = choose(barcodes)
+    features = list(zip(ids, names, types, strict=True))
+    return Counts(counts[positions], obs, features, where, notes + chosen)
 
 
 def _choose_genome(found, genome, where):
@@ -360,7 +377,8 @@ def _h5_matrix(group, n_cells, n_features, where):
     if tuple(shape.tolist()) != (n_features, n_cells):
         found = " x ".join(f"{size:,}" for size in shape.tolist())
         raise UserError(
-            f"{where}: the matrix has {found} features x cells, but {n_features:,} features and {n_cells:,} barcodes are listed"
+            f"{where}: the matrix has {found} features x cells, but {n_features:,} features and "
+            f"{n_cells:,} barcodes are listed"
         )
     indices, indptr = indices.astype(np.int64), indptr.astype(np.int64)
     check_sparse(data, indices, indptr, (n_cells, n_features), where)

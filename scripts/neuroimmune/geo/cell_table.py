@@ -43,69 +43,80 @@ def read_cell_table(path):
     return pd.DataFrame(rows, columns=pd.Index(header, dtype=str), dtype=str)
 
 
-def choose_cells(barcodes, table, sample, settings, where):
+def choose_cells(barcodes, table, cells, sample, settings, where):
     """(positions among the barcodes, DataFrame of the fields, notes) for the cells of one sample.
 
-    table: DataFrame of text whose column 'barcode' belongs to the barcodes, and which may hold
-    cells of other samples; settings: source.cells.
+    table: DataFrame of text, which may hold cells of other samples; cells: the barcode of each of
+    its rows, or None where it has a row for each of the barcodes; settings: source.cells.
     Raises UserError where a column is missing, no cell is the sample's, or the barcodes of the
     table are not those of the counts.
     """
+    import numpy as np
     import pandas as pd
 
-    notes = []
+    own = cells is None
+    table = table.reset_index(drop=True)
+    cells = pd.Series(barcodes if own else cells, dtype=object)
+    if "barcode" not in table:
+        table = table.assign(barcode=cells)
+    notes, kept = [], np.ones(len(table), bool)
     if "sample" in settings:
         names = _values(table, settings["sample"], "sample", where)
         wanted = {sample["sample"], sample.get("files") or sample["sample"]}
-        if not names.isin(wanted).any():
+        kept = names.isin(wanted).to_numpy()
+        if not kept.any():
             raise UserError(
                 f"{where}: no cell of sample {' or '.join(sorted(wanted))} by source.cells.sample; "
                 f"found {some(repr(name) for name in sorted(set(names.dropna())))}"
             )
-        table = table[names.isin(wanted)]
-    positions, how = _match(barcodes, table["barcode"].tolist(), sample["sample"], where)
-    if how:
-        notes.append(note("barcodes", "cell", [], how))
-    table = table.assign(position=positions)
-    lost = table.loc[table["position"] < 0, "barcode"]
-    if len(lost):
-        notes.append(note("cells of the table", "cell", lost, "the counts lack their barcode"))
-    table = table[table["position"] >= 0]
-    inside = set(table["position"])
-    rest = [name for place, name in enumerate(barcodes) if place not in inside]
-    if rest:
-        notes.append(note("cells", "cell", rest, "they have no row in the table of cells"))
+    positions = np.arange(len(table))
+    if not own:
+        positions = np.full(len(table), -1)
+        positions[kept], notes = _join(barcodes, cells[kept].to_list(), sample["sample"], where)
+        kept &= positions >= 0
+
+    def leave_out(chosen, reason):
+        nonlocal kept
+        if (kept & chosen).any():
+            notes.append(note("cells", "cell", cells[kept & chosen], reason))
+        kept &= ~chosen
+
     for name, values in settings.get("keep", {}).items():
         found = column(table, name, "keep", where)
-        for value, members in table.groupby(found, sort=True):
-            if value not in values:
-                reason = f"{name} is {value!r}, source.cells.keep has {some(values)}"
-                notes.append(note("cells", "cell", members["barcode"], reason))
-        table = table[found.isin(values)]
+        for value in sorted(set(found) - set(values)):
+            chosen = (found == value).to_numpy()
+            leave_out(chosen, f"{name} is {value!r}, source.cells.keep has {some(values)}")
     fields = {}
     for name, field in settings.get("fields", {}).items():
-        fields[name] = _values(table, field, name, where)
-    obs = pd.DataFrame(fields, index=table.index)
-    chosen = pd.Series(True, index=table.index)
-    for name in ("subject", "group"):
-        if name in obs:
-            blank = obs[name].fillna("").str.lower().isin(BLANKS)
-            if blank.any():
-                reason = f"the table of cells says no {name}"
-                notes.append(note("cells", "cell", table.loc[blank & chosen, "barcode"], reason))
-            chosen &= ~blank
-    obs, table = obs[chosen].fillna(""), table[chosen]
-    if table.empty:
-        raise UserError(f"{where}: no cell of {sample['sample']} is left; {_last(notes)}")
-    order = table["position"].to_numpy().argsort()
-    return table["position"].to_numpy()[order], obs.iloc[order], notes
+        fields[name] = _values(table[kept], field, name, where).reindex(table.index).fillna("")
+        if name in ("subject", "group"):
+            blank = fields[name].str.lower().isin(BLANKS).to_numpy(bool)
+            leave_out(blank, f"the table of cells says no {name}")
+    if not kept.any():
+        went = "; ".join(f"{n['left_out']:,} {n['step']}: {n['reason']}" for n in notes)
+        raise UserError(f"{where}: no cell of {sample['sample']} is left; {went}")
+    chosen = kept.nonzero()[0]
+    chosen = chosen[positions[chosen].argsort(kind="stable")]
+    obs = pd.DataFrame(fields, index=table.index, dtype=str).iloc[chosen]
+    return positions[chosen], obs, notes
 
 
-def _last(notes):
-    return "; ".join(f"{n['left_out']:,} {n['step']}: {n['reason']}" for n in notes)
+def _join(barcodes, cells, sample, where):
+    """(position of each cell of the table among the barcodes, -1 where none; notes)."""
+    positions, how = _match(barcodes, cells, sample, where)
+    notes = [note("barcodes", "cell", [], how)] if how else []
+    lost = [cell for cell, at in zip(cells, positions, strict=True) if at < 0]
+    if lost:
+        notes.append(note("cells of the table", "cell", lost, "the counts lack their barcode"))
+    found = set(positions)
+    rest = [name for place, name in enumerate(barcodes) if place not in found]
+    if rest:
+        notes.append(note("cells", "cell", rest, "they have no row in the table of cells"))
+    return positions, notes
 
 
 def column(table, name, key, where):
+    """A column of the table; UserError, with those it has, where it is missing."""
     if name not in table:
         raise UserError(
             f"{where}: source.cells.{key}: no column {name!r}; found "
