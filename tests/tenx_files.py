@@ -22,7 +22,7 @@ def genes_of(count):
 def matrix_text(counts, kind="integer"):
     """MatrixMarket text of a dense array, genes x cells."""
     rows, columns = np.nonzero(np.asarray(counts).T)[::-1]
-    lines = [f"{r + 1} {c + 1} {counts[r][c]:g}\n" for r, c in zip(rows, columns, strict=True)]
+    lines = [f"{r + 1} {c + 1} {counts[r][c]:.17g}\n" for r, c in zip(rows, columns, strict=True)]
     head = f"%%MatrixMarket matrix coordinate {kind} general\n"
     head += '%metadata_json: {"format_version": 2}\n'
     return head + f"{len(counts)} {len(counts[0])} {len(lines)}\n" + "".join(lines)
@@ -75,3 +75,16 @@ def write_h5(path, counts, features=None, barcodes=None, version=3, genomes=("GR
                 spread = [genomes[n * len(genomes) // len(ids)] for n in range(len(ids))]
                 lists["genome"] = np.array(spread, "S")
     return path
+
+
+def text_table(counts, names=None, barcodes=None, mark="\t", corner="gene", turned=False):
+    """Text of a table of counts, genes x cells, or cells x genes if turned."""
+    names = [row[0] for row in genes_of(len(counts))] if names is None else names
+    barcodes = barcodes_of(len(counts[0])) if barcodes is None else barcodes
+    rows, columns, counts = names, barcodes, np.asarray(counts)
+    if turned:
+        rows, columns, counts = barcodes, names, counts.T
+    lines = [[*([] if corner is None else [corner]), *columns]]
+    for row, line in zip(rows, counts, strict=True):
+        lines.append([row, *(f"{x:.17g}" for x in line)])
+    return "".join(mark.join(line) + "\n" for line in lines)

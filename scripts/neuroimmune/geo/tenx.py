@@ -57,12 +57,13 @@ def read_list(raw, where):
     """
     text = decode(raw, where).replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
-    while lines and not lines[-1].strip():
+    while lines and not lines[-1].strip(" "):
         lines.pop()
     if not lines:
         raise UserError(f"{where}: the list is empty")
     first = lines[:1000]
-    mark = next((m for m in "\t,;" if all(m in line for line in first)), None)
+    mark = next((m for m in ",;" if all(m in line for line in first)), None)
+    mark = "\t" if any("\t" in line for line in first) else mark
     if mark is None and '"' not in text:
         rows = [[line.strip()] for line in lines]
     else:
@@ -81,7 +82,7 @@ def read_list(raw, where):
         raise UserError(
             f"{where}:{number}: {len(rows[number - 1])} columns, but the first line has {usual}"
         )
-    columns = list(zip(*rows, strict=True))
+    columns = list(zip(*(rows[1:] or rows), strict=True))  # the first row may be a header
     barcodes = next((i for i, names in enumerate(columns) if mostly(is_barcode, names)), None)
     genes = any(looks_like_genes(names) for names in columns)
     return Names(where, rows, barcodes, genes)
