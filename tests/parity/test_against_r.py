@@ -5,6 +5,7 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pandas as pd
+import pylimma
 import pytest
 
 from neuroimmune import sensitivity
@@ -203,3 +204,53 @@ def test_single_sample_scores_follow_their_packages(method):
     assert len(untied) >= 4
     rows = untied if method == "ssGSEA" else list(wanted.index)
     close(found.loc[rows, wanted.columns], wanted.loc[rows], 1e-6)
+
+
+def blocked_inputs(name):
+    """(values, design, block, weights or None) of one of the two blocked references."""
+    if name == "scores_blocked":
+        samples = table("design_blocked", "sample")
+        design = samples[["intercept", "group"]].to_numpy(float)
+        return table("scores_blocked", "set"), design, samples["subject"].to_numpy(), None
+    design = table("design_two_group", "sample").to_numpy(float)
+    block = np.array(["p1", "p2", "p3", "p4", "p1", "p2", "p5", "p6"])
+    return table("voom_E", "gene"), design, block, table("voom_weights", "gene").to_numpy()
+
+
+@pytest.mark.parametrize("name", ["scores_blocked", "counts"])
+def test_duplicate_correlation_follows_limma(name):
+    """The consensus agrees to 3e-4: the REML iteration of statmod takes 21 steps at most, that of
+    pylimma 20, and the few features that have not converged by then differ in the second digit."""
+    values, design, block, weights = blocked_inputs(name)
+    found = pylimma.duplicate_correlation(
+        values.to_numpy(), design=design, block=block, weights=weights
+    )
+    wanted = table("duplicate_correlation", "input").at[name, "consensus"]
+    assert found["consensus_correlation"] == pytest.approx(wanted, abs=3e-4)
+    if name == "scores_blocked":
+        per_set = table("duplicate_correlation_sets", "set")["correlation"]
+        gap = np.abs(np.tanh(found["atanh_correlations"]) - per_set)
+        assert (gap < 1e-10).sum() >= 58 and gap.max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("name", "reference", "tolerance"),
+    [("scores_blocked", "limma_scores_blocked", 1e-8), ("counts", "limma_voom_blocked", 1e-6)],
+)
+def test_blocked_fit_follows_limma(name, reference, tolerance):
+    """At the consensus that R has found."""
+    values, design, block, weights = blocked_inputs(name)
+    consensus = table("duplicate_correlation", "input").at[name, "consensus"]
+    options = {} if weights is None else {"weights": weights}
+    model = pylimma.lm_fit(
+        values.to_numpy(), design=design, block=block, correlation=consensus, **options
+    )
+    model = pylimma.e_bayes(model)
+    wanted = table(reference).set_index(values.index)
+    close(np.asarray(model["t"])[:, 1], wanted["t"], tolerance)
+    close(np.asarray(model["p_value"])[:, 1], wanted["p"], tolerance)
+    if name == "scores_blocked":
+        close(np.asarray(model["coefficients"])[:, 1], wanted["coef"])
+        error = np.asarray(model["stdev_unscaled"])[:, 1] * np.sqrt(np.asarray(model["s2_post"]))
+        close(error, wanted["se"])
+        close(model["df_total"], wanted["df_total"])
