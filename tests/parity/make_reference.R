@@ -261,6 +261,18 @@ write_tsv(
   "hedges_paired.tsv"
 )
 
+# Very large t at few degrees of freedom: the limit nearer to zero (R's pt is inaccurate beyond a
+# noncentrality of 37.6, where the other one lies).
+extreme <- data.frame(
+  t = c(-40.954059909559178, 40.954059909559178, 62.5, -25, 90),
+  df = c(2L, 2L, 2L, 4L, 4L)
+)
+extreme$nearer <- mapply(function(t, df) {
+  tail <- function(ncp) pt(abs(t), df, ncp, lower.tail = FALSE) - 0.025
+  sign(t) * uniroot(tail, c(0, 37), tol = 1e-13)$root
+}, extreme$t, extreme$df)
+write_tsv(extreme, "noncentral.tsv")
+
 # ---- 5. exact permutation ----
 
 two_sample_statistics <- function(x, n1) {

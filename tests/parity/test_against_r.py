@@ -129,6 +129,14 @@ def test_paired_hedges_g_follows_metafor(case):
     )
 
 
+@pytest.mark.parametrize("row", table("noncentral").itertuples(), ids=lambda row: f"{row.t:.0f}")
+def test_interval_of_a_very_large_t(row):
+    """scipy's distribution function has no value far from the centre: the search must pass it."""
+    low, high = effect.noncentral_interval(row.t, row.df)
+    assert low[0] < row.t < high[0]
+    close(min(low, high, key=lambda limit: abs(limit[0])), [row.nearer], 1e-7)
+
+
 @pytest.mark.parametrize("case", table("permutation")["case"])
 def test_permutation_follows_full_enumeration(case):
     wanted = table("permutation", "case").loc[case]

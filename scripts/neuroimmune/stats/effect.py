@@ -65,10 +65,13 @@ def _ncp(t, df, probability):
     if not np.isfinite(t):
         return np.nan
 
-    # scipy's nct.cdf turns to NaN far from the centre, so the bracket grows from t outwards.
-    # The distribution function falls with the noncentrality.
+    # The distribution function falls with the noncentrality. scipy's nct.cdf turns to NaN far from
+    # the centre, where it is nearly 0 or 1, so the bracket grows from t outwards.
     def excess(ncp):
-        return stats.nct.cdf(t, df, ncp) - probability
+        value = stats.nct.cdf(t, df, ncp)
+        if np.isnan(value):
+            value = 0.0 if ncp > t else 1.0
+        return value - probability
 
     step = 1.0
     if excess(t) > 0:
