@@ -109,10 +109,7 @@ def test_hedges_g_follows_metafor(case):
     assert found["kind"] == "SMD"
     close(found["g"], [wanted["yi"]])
     close(found["variance"], [wanted["vi_ub"]])
-    j = effect.correction(wanted["n1"] + wanted["n2"] - 2)
-    close(
-        [found["low"][0], found["high"][0]], j * wanted[["d_low", "d_high"]].to_numpy(float), 1e-7
-    )
+    close([found["low"][0], found["high"][0]], wanted[["d_low", "d_high"]].to_numpy(float), 1e-7)
 
 
 @pytest.mark.parametrize("case", table("hedges_paired")["case"])
@@ -123,13 +120,12 @@ def test_paired_hedges_g_follows_metafor(case):
     assert found["kind"] == "SMCC"
     close(found["g"], [wanted["yi"]])
     close(found["variance"], [wanted["vi"]])
-    j = effect.correction(wanted["n"] - 1)
-    close(
-        [found["low"][0], found["high"][0]], j * wanted[["d_low", "d_high"]].to_numpy(float), 1e-7
-    )
+    close([found["low"][0], found["high"][0]], wanted[["d_low", "d_high"]].to_numpy(float), 1e-7)
 
 
-@pytest.mark.parametrize("row", table("noncentral").itertuples(), ids=lambda row: f"{row.t:.0f}")
+@pytest.mark.parametrize(
+    "row", list(table("noncentral").itertuples()), ids=lambda row: f"{row.t:.0f}"
+)
 def test_interval_of_a_very_large_t(row):
     """scipy's distribution function has no value far from the centre: the search must pass it."""
     low, high = effect.noncentral_interval(row.t, row.df)
