@@ -2,12 +2,12 @@
 # against. All data are simulated here.
 #
 # Run from the repository root:  Rscript tests/parity/make_reference.R
-# Needs R (>= 4.2) with limma, edgeR, GSVA, statmod (Bioconductor) and metafor (CRAN).
+# Needs R (>= 4.2) with limma, edgeR, GSVA, DESeq2, statmod (Bioconductor) and metafor (CRAN).
 # The tests only read the tables that are kept in the repository: they do not need R.
 #
 # Inputs are rounded to 4 decimals, so that the text in a table is exactly the number R used.
 
-packages <- c("limma", "edgeR", "metafor", "statmod", "GSVA")
+packages <- c("limma", "edgeR", "metafor", "statmod", "GSVA", "DESeq2")
 missing <- packages[!vapply(packages, requireNamespace, logical(1), quietly = TRUE)]
 if (length(missing)) stop("Install these R packages first: ", paste(missing, collapse = ", "))
 if (!dir.exists("tests/parity")) stop("Run from the repository root, the folder with tests/parity.")
@@ -261,6 +261,18 @@ write_tsv(
   "hedges_paired.tsv"
 )
 
+# Very large t at few degrees of freedom: the limit nearer to zero (R's pt is inaccurate beyond a
+# noncentrality of 37.6, where the other one lies).
+extreme <- data.frame(
+  t = c(-40.954059909559178, 40.954059909559178, 62.5, -25, 90),
+  df = c(2L, 2L, 2L, 4L, 4L)
+)
+extreme$nearer <- mapply(function(t, df) {
+  tail <- function(ncp) pt(abs(t), df, ncp, lower.tail = FALSE) - 0.025
+  sign(t) * uniroot(tail, c(0, 37), tol = 1e-13)$root
+}, extreme$t, extreme$df)
+write_tsv(extreme, "noncentral.tsv")
+
 # ---- 5. exact permutation ----
 
 two_sample_statistics <- function(x, n1) {
@@ -363,9 +375,9 @@ write_tsv(
 )
 named <- lapply(sets, function(rows) rownames(genes)[rows])
 for (method in c("gsva", "ssgsea")) {
-  scores <- GSVA::gsva(genes, named, method = method, ssgsea.norm = FALSE, min.sz = 1,
-                       verbose = FALSE)
-  write_matrix(scores, paste0("scores_", method, ".tsv"), "set")
+  enrichment <- GSVA::gsva(genes, named, method = method, ssgsea.norm = FALSE, min.sz = 1,
+                           verbose = FALSE)
+  write_matrix(enrichment, paste0("scores_", method, ".tsv"), "set")
 }
 # singscore's simpleScore with its default centring, by its published formula (the package is not
 # in Debian): mean rank between the smallest and largest possible, minus 1/2.
@@ -418,6 +430,72 @@ write_tsv(
     consensus = c(correlation$consensus, of_counts$consensus)
   ),
   "duplicate_correlation.tsv"
+)
+
+# ---- 11. adjusted effects: a covariate of its own for every set ----
+
+seed(11)
+covariates <- round(matrix(rnorm(40 * 8), 40) + matrix(rnorm(40), 40)[, 1] %o% (group - 0.5), 4)
+dimnames(covariates) <- dimnames(scores)
+write_matrix(covariates, "covariates.tsv", "set")
+adjusted <- do.call(rbind, lapply(seq_len(nrow(scores)), function(i) {
+  fit <- lm(scores[i, ] ~ covariates[i, ] + group)
+  data.frame(
+    effect = coef(fit)[["group"]],
+    unscaled = vcov(fit)["group", "group"] / sigma(fit)^2,
+    variance = sigma(fit)^2,
+    vif = 1 / (1 - summary(lm(group ~ covariates[i, ]))$r.squared)
+  )
+}))
+squeezed <- squeezeVar(adjusted$variance, df = 5)
+adjusted <- within(adjusted, {
+  df <- pmin(5 + squeezed$df.prior, 40 * 5)
+  se <- sqrt(unscaled * squeezed$var.post)
+  p <- 2 * pt(abs(effect / se), df, lower.tail = FALSE)
+  ci_low <- effect - qt(0.975, df) * se
+  ci_high <- effect + qt(0.975, df) * se
+})
+write_tsv(
+  data.frame(set = rownames(scores),
+             adjusted[c("effect", "se", "df", "p", "ci_low", "ci_high", "vif")]),
+  "adjusted.tsv"
+)
+# Leading components of eight samples' cell-type scores, each scaled to unit variance.
+components <- prcomp(t(scores[11:17, ]), scale. = TRUE)$x[, 1:3]
+write_matrix(components, "composition.tsv", "sample")
+
+# ---- 12. designs with pairs and with a covariate: filter, voom, fry, camera ----
+
+of_design <- lapply(designs[c("paired", "covariate")], function(design) {
+  dge <- DGEList(counts)
+  kept <- filterByExpr(dge, design = design)
+  dge <- calcNormFactors(dge[kept, , keep.lib.sizes = FALSE], method = "TMM")
+  v <- voom(dge, design, span = 0.5)
+  fit <- eBayes(lmFit(v, design))
+  rotation <- fry(genes, index = sets, design = design, contrast = "group", sort = "none")
+  competitive <- camera(genes, index = sets, design = design, contrast = "group",
+                        inter.gene.cor = NA, sort = FALSE)
+  list(
+    genes = data.frame(gene = rownames(v$E), logFC = fit$coefficients[, "group"],
+                       t = fit$t[, "group"], p = fit$p.value[, "group"]),
+    sets = data.frame(set = names(sets), fry_p = rotation[names(sets), "PValue"],
+                      camera_p = competitive[names(sets), "PValue"])
+  )
+})
+for (name in names(of_design)) {
+  write_tsv(of_design[[name]]$genes, paste0("limma_voom_", name, ".tsv"))
+  write_tsv(of_design[[name]]$sets, paste0("set_tests_", name, ".tsv"))
+}
+
+# ---- 13. DESeq2: another model of the same counts ----
+
+suppressPackageStartupMessages(library(DESeq2))
+deseq <- DESeqDataSetFromMatrix(counts[kept, ], data.frame(group = factor(group)), ~group)
+deseq <- results(DESeq(deseq, quiet = TRUE))
+write_tsv(
+  data.frame(gene = rownames(deseq), mean = deseq$baseMean, logFC = deseq$log2FoldChange,
+             se = deseq$lfcSE, p = deseq$pvalue),
+  "deseq2.tsv"
 )
 
 # ---- versions ----
