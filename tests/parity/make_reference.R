@@ -388,7 +388,7 @@ meta_cases <- list(
   one_outlier = list(yi = c(0.10, 0.15, 0.05, 1.40, 0.12), sei = c(0.08, 0.12, 0.10, 0.15, 0.30)),
   unequal = list(yi = c(0.31, -0.22, 0.74), sei = c(0.02, 0.40, 0.90)),
   two = list(yi = c(0.20, 0.60), sei = c(0.10, 0.20)),
-  null = list(yi = c(0.00, 0.01, -0.01, 0.00), sei = c(0.10, 0.10, 0.20, 0.20))
+  near_zero = list(yi = c(0.00, 0.01, -0.01, 0.00), sei = c(0.10, 0.10, 0.20, 0.20))
 )
 for (k in c(3, 4, 6, 12)) {
   meta_cases[[paste0("drawn_", k)]] <- list(
@@ -428,7 +428,7 @@ write_tsv(meta_values, "meta_values.tsv")
 write_tsv(meta_fits, "meta.tsv")
 write_tsv(meta_without, "meta_leave_one_out.tsv")
 
-# ---- partial rank correlation: lm on ranks ----
+# ---- partial rank correlation: rank correlation of residuals ----
 
 seed(21)
 ranked <- data.frame(
@@ -437,8 +437,9 @@ ranked <- data.frame(
 )
 ranked$y <- round(ranked$y + 0.8 * ranked$x, 1)
 partial_rank <- function(given) {
-  form <- function(name) as.formula(paste0("rank(", name, ") ~ ", given))
-  cor(residuals(lm(form("x"), ranked)), residuals(lm(form("y"), ranked)))
+  left <- function(v) residuals(lm(as.formula(paste("v ~", given)), cbind(ranked, v = v)))
+  # The first residuals are rounded, so that ties stay ties in any arithmetic.
+  cor(left(rank(round(left(ranked$x), 9))), left(rank(round(left(ranked$y), 9))))
 }
 write_tsv(ranked, "partial_values.tsv")
 write_tsv(

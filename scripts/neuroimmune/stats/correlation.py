@@ -34,21 +34,28 @@ def relabelings(cells, most, rng):
 
 
 def partial_rank(x, y, given, cells, most, rng):
-    """Partial Spearman correlation of every column of x with every column of y, and its p.
+    """Rank correlation of every column of x with every column of y given a design, and its p.
 
     x: n x a, y: n x b; given: n x p design with an intercept, held fixed; cells: a label a
-    sample. Two-sided p by exchanging the x residuals of ranks within cells (Freedman and Lane):
-    exact where the design holds nothing but the cells and all exchanges are done, else
-    approximate. Returns a dict: 'rho', 'p' (a x b, NaN where a variable does not vary), 'df',
+    sample. What the design leaves of x and y is ranked, and the ranks freed of the design once
+    more: Spearman's correlation where nothing but the intercept is given. (Ranking first leaves
+    a part of a strong covariate in: docs/methods.md.) Two-sided p by exchanging the x residuals
+    within cells (Freedman and Lane): exact where the design holds nothing but the cells and all
+    exchanges are done, else approximate. Returns a dict: 'rho', 'p' (a x b, NaN where a variable does not vary), 'df',
     'floor' (smallest p that the relabelings allow), 'relabelings', 'exact'.
     """
     import numpy as np
     from scipy.stats import rankdata
 
-    x, y = (rankdata(np.asarray(values, dtype=float), axis=0) for values in (x, y))
     basis, size, _ = np.linalg.svd(np.asarray(given, dtype=float), full_matrices=False)
     basis = basis[:, size > 1e-10 * size[0]]
-    x, y = (_unit(values - basis @ (basis.T @ values)) for values in (x, y))
+
+    def left(values):
+        return values - basis @ (basis.T @ values)
+
+    # Rounded, so that ties stay ties.
+    x, y = (left(np.asarray(values, dtype=float)).round(9) for values in (x, y))
+    x, y = (_unit(left(rankdata(values, axis=0))) for values in (x, y))
     orders, every = relabelings(cells, most, rng)
     rho = x.T @ y
     reached = np.zeros(rho.shape)
