@@ -31,7 +31,7 @@ def check_slurm(status_command, first_check):
             "try `scontrol show config`"
         )
     settings = dict(re.findall(r"^(\w+)\s*= (.*?)\s*$", shown.stdout, re.M))
-    if settings.get("AccountingStorageType", "").endswith("/none"):
+    if settings.get("AccountingStorageType") in ("accounting_storage/none", "(null)"):
         check_without_accounting(status_command, first_check, settings.get("MinJobAge", ""))
 
 
