@@ -15,6 +15,7 @@ sys.path.insert(0, str(BASE / "scripts"))
 from neuroimmune import settings
 from neuroimmune.errors import UserError
 from neuroimmune.geo.urls import file_url
+from neuroimmune.slurm import check_slurm
 from neuroimmune.validation import read_yaml
 from neuroimmune.workflow import code_of
 from snakemake.utils import update_config
@@ -44,3 +45,14 @@ wildcard_constraints:
     contrast=RUN["contrast_pattern"],
     accession=r"G(SE|PL|SM)\d+",
     file=r"[^/]+",
+
+
+onstart:
+    if workflow.executor_plugin.name == "slurm":
+        try:
+            check_slurm(
+                workflow.executor_settings.status_command,
+                workflow.executor_settings.init_seconds_before_status_checks,
+            )
+        except UserError as error:
+            sys.exit(f"ERROR: {error}")

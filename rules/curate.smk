@@ -19,6 +19,8 @@ rule curate_samples:
         "results/logs/curate_samples/{study}.log",
     benchmark:
         "results/benchmarks/curate_samples/{study}.tsv"
+    # What fails here is for the user to repair.
+    retries: 0
     conda:
         "../envs/analysis.yaml"
     resources:

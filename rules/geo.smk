@@ -6,10 +6,6 @@ makes: resources/geo/<accession>/<file> and <file>.json
 """
 
 
-localrules:
-    download_file,
-
-
 # No digest of the code here: an edited downloader must not fetch everything again.
 rule download_file:
     output:
@@ -17,6 +13,9 @@ rule download_file:
         manifest="resources/geo/{accession}/{file}.json",
     log:
         "results/logs/download_file/{accession}/{file}.log",
+    # The downloader repeats what can be repeated.
+    retries: 0
+    localrule: config["geo"]["download_here"]
     conda:
         "../envs/download.yaml"
     resources:
