@@ -53,6 +53,9 @@ def load(config, base, config_files):
     def results(pattern):
         return [f"results/{study}/contrasts/{name}.{pattern}" for study, name in contrasts]
 
+    configured = {}
+    for name, record in records.items():
+        configured.setdefault(record["accession"], []).append(name)
     report = base / "scripts" / "neuroimmune" / "report"
     base_url = config["geo"]["base_url"]
     folder = base_url.removeprefix("file:")
@@ -61,6 +64,7 @@ def load(config, base, config_files):
     return {
         "base_url": base_url,
         "studies": studies,
+        "configured": configured,
         "panels": panels,
         "schemas": _relative(schemas),
         "downloads": list(dict.fromkeys(downloads)),
