@@ -33,3 +33,8 @@ rule fetch:
 rule discover:
     input:
         rules.discover_series.output,
+
+
+rule inspect:
+    input:
+        lambda w: chosen(config, "inspect", "results/inspect/{}/study.yaml"),

@@ -327,6 +327,17 @@ def _listing(session, url, timeout):
     return [unquote(link) for link in dict.fromkeys(links)]
 
 
+def file_names(url):
+    """Names in the folder of the file at `url` (http, https or file:); none if none are shown."""
+    import requests
+
+    if url.startswith("file:"):
+        folder = local_path(url).parent
+        return sorted(os.listdir(folder)) if folder.is_dir() else []
+    with requests.Session() as session:
+        return _listing(session, url, (10, 60))
+
+
 def _missing(name, url, names):
     accession = re.match(r"(GSE|GPL)[0-9]+", name)
     page = "https://www.ncbi.nlm.nih.gov/geo/query/acc.cgi?acc="
@@ -353,7 +364,7 @@ def _check(part, name):
     packed = name.endswith((".gz", ".tgz"))
     repacked = packed and not head.startswith(GZIP)
     if repacked or not packed:
-        _refuse_page(head, name)
+        refuse_page(head, name)
     if repacked:
         _refuse_geo_answer(head.decode("utf-8", "replace"), name)
         _refuse_other_than_lines(head)
@@ -365,7 +376,8 @@ def _check(part, name):
     return repacked
 
 
-def _refuse_page(head, name):
+def refuse_page(head, name):
+    """Raise where bytes are a web page and the name is not one's: UserError for GEO's refusals."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     page = start.startswith(b"<") and WEB_PAGE.search(start[:4096])
     if not page or name.endswith((".html", ".html.gz", ".htm", ".htm.gz")):
@@ -426,7 +438,7 @@ def _check_gzip(part, name):
         raise Fault(f"damaged gzip file ({error})") from None
     if not head:
         raise Fault("the file is empty once unpacked")
-    _refuse_page(head, name)
+    refuse_page(head, name)
     if name.endswith("_series_matrix.txt.gz") and not matrix_ended:
         raise Fault(f"cut off: the line {MATRIX_END.decode().strip()} is missing")
     if re.fullmatch(r"GPL.*\.annot\.gz", name) and not tail.rstrip().endswith(PLATFORM_END):
