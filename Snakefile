@@ -15,6 +15,7 @@ include: "rules/check.smk"
 include: "rules/contrast.smk"
 include: "rules/synthesis.smk"
 include: "rules/report.smk"
+include: "rules/discover.smk"
 
 
 rule all:
@@ -31,3 +32,13 @@ rule all:
 rule fetch:
     input:
         DOWNLOADS,
+
+
+rule discover:
+    input:
+        rules.discover_series.output,
+
+
+rule inspect:
+    input:
+        lambda w: chosen(config, "inspect", "results/inspect/{}/study.yaml"),

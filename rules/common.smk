@@ -15,6 +15,7 @@ sys.path.insert(0, str(BASE / "scripts"))
 from neuroimmune import settings
 from neuroimmune.errors import UserError
 from neuroimmune.geo.urls import file_url
+from neuroimmune.settings import chosen
 from neuroimmune.slurm import check_slurm
 from neuroimmune.validation import read_yaml
 from neuroimmune.workflow import code_of

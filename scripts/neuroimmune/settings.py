@@ -18,6 +18,11 @@ from .studies import (
 )
 
 RUN_CONFIG = Path("results/run_config.yaml")
+# What a single call asks for; no setting of the results, so not written to RUN_CONFIG.
+EXAMPLES = {
+    "inspect": "--config inspect=GSE159094",
+    "testcase": "--config testcase=GSE159094/dexamethasone_vs_vehicle/gr_response_up",
+}
 PANEL_TABLES = ("sets", "members", "genes", "ambiguous", "former_ids")
 
 
@@ -29,7 +34,8 @@ def load(config, base, config_files):
     can always point at a line. Raises UserError with every problem.
     """
     text = "# The merged configuration of the last run; written by the workflow, do not edit.\n"
-    text += yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    kept = {key: value for key, value in config.items() if key not in EXAMPLES}
+    text += yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
     if not RUN_CONFIG.exists() or RUN_CONFIG.read_text(encoding="utf-8") != text:
         write_text(RUN_CONFIG, text)
     schemas = base / "config" / "schemas"
@@ -57,6 +63,9 @@ def load(config, base, config_files):
     def results(pattern):
         return [f"results/{study}/contrasts/{name}.{pattern}" for study, name in contrasts]
 
+    configured = {}
+    for name, record in records.items():
+        configured.setdefault(record["accession"], []).append(name)
     report = base / "scripts" / "neuroimmune" / "report"
     base_url = config["geo"]["base_url"]
     folder = base_url.removeprefix("file:")
@@ -65,6 +74,7 @@ def load(config, base, config_files):
     return {
         "base_url": base_url,
         "studies": studies,
+        "configured": configured,
         "panels": panels,
         "tissue_classes": classes,
         "claims": claims,
@@ -117,6 +127,18 @@ def load(config, base, config_files):
         "templates": [_relative(path) for path in sorted(report.glob("templates/*"))],
         "study_pages": [f"results/report/{name}.html" for name in records],
     }
+
+
+def chosen(config, key, path):
+    """The output that a target makes for the value of a config key.
+
+    Raises WorkflowError, which Snakemake shows as it is, where the value is blank.
+    """
+    from snakemake.exceptions import WorkflowError
+
+    if not config[key]:
+        raise WorkflowError(f"say which: {EXAMPLES[key]}")
+    return path.format(config[key])
 
 
 def geo_path(accession, file):

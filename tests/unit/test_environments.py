@@ -80,6 +80,7 @@ def test_the_snakefile_is_short_and_in_the_order_of_the_data_flow():
         "contrast",
         "synthesis",
         "report",
+        "discover",
     ]
     for path in (ROOT / "rules").glob("*.smk"):
         opening = path.read_text().split('"""')[1]

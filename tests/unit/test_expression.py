@@ -16,7 +16,7 @@ def samples(n=4, **columns):
         "subject": [f"s{i}" for i in range(1, n + 1)],
         "group": ["case", "control"] * (n // 2),
     }
-    empty = ("phase", "treatment", "tissue", "batch", "sex", "age", "fraction", "files")
+    empty = ("phase", "treatment", "dose", "tissue", "batch", "sex", "age", "fraction", "files")
     more = ("geo_description", "geo_supplementary")
     base |= {name: [""] * n for name in empty + more} | columns
     return pd.DataFrame(base)

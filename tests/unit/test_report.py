@@ -284,6 +284,7 @@ def write(root, rows=None, studies=STUDIES, shared=None):
             "subject": "S",
             "group": d["case"],
             "treatment": "none",
+            "dose": "",
             "note": "",
             "corrected": "",
             "geo_source_name": "blood",

@@ -45,7 +45,7 @@ GEO_REFUSALS = {
 }
 
 
-class _Fault(Exception):
+class Fault(Exception):
     """A failure that another attempt may cure, after at least `wait` seconds."""
 
     def __init__(self, message, wait=0.0):
@@ -134,53 +134,77 @@ def _copy(url, part, name, end):
         try:
             _write(iter(lambda: stream.read(BLOCK), b""), part, 0, name, status.st_size, end)
             return status.st_mtime, _check(part, name)
-        except _Fault as fault:
+        except Fault as fault:
             raise UserError(f"{name}: {fault} ({url})") from None
 
 
 def _fetch(url, part, name, session, timeout, end, attempts):
     """Request until the part is whole and passes the checks; (modified, repacked)."""
     import requests
-    import urllib3
 
     answer = {}  # of the latest full answer: validator, total, modified
     with contextlib.ExitStack() as stack:
         session = session or stack.enter_context(requests.Session())
-        for attempt in range(1, attempts + 1):
-            left = max(end - time.monotonic(), 0.001)
-            limits = tuple(min(seconds, left) for seconds in timeout)
+
+        def once():
+            _request(session, url, part, name, within(timeout, end), answer, end)
             try:
-                _request(session, url, part, name, limits, answer, end)
-                try:
-                    return answer["modified"], _check(part, name)
-                except _Fault:
-                    answer.clear()  # start from zero: the bytes that came are bad
-                    raise
-            except _Fault as caught:
-                fault = caught
-            except (requests.ConnectionError, requests.Timeout) as error:
-                fault = _Fault(f"no answer from {urlsplit(url).netloc} ({_cause(error)})")
-            except requests.RequestException as error:
-                raise UserError(f"{name}: {url}: {error}") from None
-            except urllib3.exceptions.HTTPError as error:
-                total = answer.get("total") or "an unknown number of"
-                size = part.stat().st_size
-                fault = _Fault(f"cut off after {size} of {total} bytes ({_cause(error)})")
-            if attempt == attempts:
-                break
-            wait = max(fault.wait, BACKOFF * 2 ** (attempt - 1))
-            if time.monotonic() + wait >= end:
-                raise UserError(
-                    f"{name}: {fault}; the next attempt, in {wait:.0f} s, would pass the time "
-                    f"limit ({url})"
-                )
-            log.warning("%s: %s; next attempt in %.1f s", name, fault, wait)
-            time.sleep(wait)
+                return answer["modified"], _check(part, name)
+            except Fault:
+                answer.clear()  # start from zero: the bytes that came are bad
+                raise
+
+        return persist(once, name, url, end, attempts)
+
+
+def within(timeout, end):
+    """The seconds to wait for (a connection, more data), cut so that they end by `end`."""
+    left = max(end - time.monotonic(), 0.001)
+    return tuple(min(seconds, left) for seconds in timeout)
+
+
+def persist(once, name, url, end, attempts):
+    """What once() returns, called again, with growing pauses, after failures that may pass.
+
+    name, url: what is asked for, for messages; end: time.monotonic() at which to give up.
+    Failures that may pass are Fault (which may ask for a longer pause), no answer, and a broken
+    connection. Raises UserError for any other, and after the last attempt.
+    """
+    import requests
+    import urllib3
+
+    for attempt in range(1, attempts + 1):
+        try:
+            return once()
+        except Fault as caught:
+            fault = caught
+        except (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+        ) as error:
+            fault = Fault(f"no answer from {urlsplit(url).netloc} ({_cause(error)})")
+        except requests.RequestException as error:
+            raise UserError(f"{name}: {url}: {error}") from None
+        except urllib3.exceptions.HTTPError as error:
+            fault = Fault(f"the answer was cut off ({_cause(error)})")
+        if attempt == attempts:
+            break
+        wait = max(fault.wait, BACKOFF * 2 ** (attempt - 1))
+        if time.monotonic() + wait >= end:
+            raise UserError(
+                f"{name}: {fault}; the next attempt, in {wait:.0f} s, would pass the time "
+                f"limit ({url})"
+            )
+        log.warning("%s: %s; next attempt in %.1f s", name, fault, wait)
+        time.sleep(wait)
     raise UserError(f"{name}: {fault}; {attempts} attempts ({url})")
 
 
 def _request(session, url, part, name, timeout, answer, end):
     """One request, for the rest of the part where the server can prove that it is the same file."""
+    import urllib3
+
     have = part.stat().st_size if answer.get("validator") else 0
     headers = {"Accept-Encoding": "identity"}
     if have:
@@ -188,7 +212,7 @@ def _request(session, url, part, name, timeout, answer, end):
     with session.get(url, headers=headers, stream=True, timeout=timeout) as response:
         status, headers = response.status_code, response.headers
         if status == 429 or status >= 500:
-            raise _Fault(f"the server answered {status} {response.reason}", _retry_after(headers))
+            raise Fault(f"the server answered {status} {response.reason}", retry_after(headers))
         if status in (404, 410):
             raise UserError(_missing(name, url, _listing(session, url, timeout)))
         if 400 <= status < 500 and not (have and status == 416):
@@ -208,10 +232,16 @@ def _request(session, url, part, name, timeout, answer, end):
             )
         elif not (have and status == 206 and _continues(headers, have, answer)):
             answer.clear()
-            raise _Fault(f"unexpected answer {status} {response.reason}")
+            raise Fault(f"unexpected answer {status} {response.reason}")
         # read1 returns what has come, so that a trickle cannot outlast the deadline.
         blocks = iter(lambda: response.raw.read1(BLOCK, decode_content=False) or b"", b"")
-        _write(blocks, part, have, name, answer["total"], end)
+        try:
+            _write(blocks, part, have, name, answer["total"], end)
+        except urllib3.exceptions.HTTPError as error:
+            total = answer["total"] or "an unknown number of"
+            raise Fault(
+                f"cut off after {part.stat().st_size} of {total} bytes ({_cause(error)})"
+            ) from None
 
 
 def _write(blocks, part, have, name, total, end):
@@ -231,7 +261,7 @@ def _write(blocks, part, have, name, total, end):
         out.flush()
         os.fsync(out.fileno())  # network disks report a full disk or quota only here
     if total is not None and size != total:
-        raise _Fault(f"cut off after {size} of {total} bytes")
+        raise Fault(f"cut off after {size} of {total} bytes")
 
 
 def _validator(headers):
@@ -250,7 +280,7 @@ def _continues(headers, have, answer):
     )
 
 
-def _retry_after(headers):
+def retry_after(headers):
     import urllib3
 
     try:
@@ -297,6 +327,17 @@ def _listing(session, url, timeout):
     return [unquote(link) for link in dict.fromkeys(links)]
 
 
+def file_names(url):
+    """Names in the folder of the file at `url` (http, https or file:); none if none are shown."""
+    import requests
+
+    if url.startswith("file:"):
+        folder = local_path(url).parent
+        return sorted(os.listdir(folder)) if folder.is_dir() else []
+    with requests.Session() as session:
+        return _listing(session, url, (10, 60))
+
+
 def _missing(name, url, names):
     accession = re.match(r"(GSE|GPL)[0-9]+", name)
     page = "https://www.ncbi.nlm.nih.gov/geo/query/acc.cgi?acc="
@@ -319,11 +360,11 @@ def _check(part, name):
     with open(part, "rb") as stream:
         head = stream.read(HEAD)
     if not head:
-        raise _Fault("the file is empty")
+        raise Fault("the file is empty")
     packed = name.endswith((".gz", ".tgz"))
     repacked = packed and not head.startswith(GZIP)
     if repacked or not packed:
-        _refuse_page(head, name)
+        refuse_page(head, name)
     if repacked:
         _refuse_geo_answer(head.decode("utf-8", "replace"), name)
         _refuse_other_than_lines(head)
@@ -335,7 +376,8 @@ def _check(part, name):
     return repacked
 
 
-def _refuse_page(head, name):
+def refuse_page(head, name):
+    """Raise where bytes are a web page and the name is not one's: UserError for GEO's refusals."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     page = start.startswith(b"<") and WEB_PAGE.search(start[:4096])
     if not page or name.endswith((".html", ".html.gz", ".htm", ".htm.gz")):
@@ -344,7 +386,7 @@ def _refuse_page(head, name):
     _refuse_geo_answer(source, name)
     title = re.search(r"<title[^>]*>(.*?)</title", source, re.I | re.S)
     title = f'titled "{_plain(title[1])[:120]}"' if title else "without a title"
-    raise _Fault(f"a web page came instead of the file, {title}")
+    raise Fault(f"a web page came instead of the file, {title}")
 
 
 def _refuse_geo_answer(source, name):
@@ -365,7 +407,7 @@ def _refuse_other_than_lines(head):
     """Refuse what is neither gzip nor a text of several lines (an error message, say)."""
     lines = [line for line in head.splitlines() if line.strip()]
     if b"\0" in head or len(lines) < 2 or lines[0].lstrip()[:1] in (b"<", b"{"):
-        raise _Fault(f"not a gzip file; it starts with {head[:60].decode('latin-1')!r}")
+        raise Fault(f"not a gzip file; it starts with {head[:60].decode('latin-1')!r}")
 
 
 def _repack(part):
@@ -391,16 +433,16 @@ def _check_gzip(part, name):
                 matrix_ended = matrix_ended or MATRIX_END in tail + block
                 tail = (tail + block)[-64:]
     except EOFError:
-        raise _Fault("cut off: the gzip stream stops before its end") from None
+        raise Fault("cut off: the gzip stream stops before its end") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise _Fault(f"damaged gzip file ({error})") from None
+        raise Fault(f"damaged gzip file ({error})") from None
     if not head:
-        raise _Fault("the file is empty once unpacked")
-    _refuse_page(head, name)
+        raise Fault("the file is empty once unpacked")
+    refuse_page(head, name)
     if name.endswith("_series_matrix.txt.gz") and not matrix_ended:
-        raise _Fault(f"cut off: the line {MATRIX_END.decode().strip()} is missing")
+        raise Fault(f"cut off: the line {MATRIX_END.decode().strip()} is missing")
     if re.fullmatch(r"GPL.*\.annot\.gz", name) and not tail.rstrip().endswith(PLATFORM_END):
-        raise _Fault(f"cut off: the last line is not {PLATFORM_END.decode().strip()}")
+        raise Fault(f"cut off: the last line is not {PLATFORM_END.decode().strip()}")
 
 
 def _check_tar(part, mode):
@@ -412,6 +454,6 @@ def _check_tar(part, mode):
             tar.fileobj.seek(tar.offset)
             ended = tar.fileobj.read(512) == bytes(512)
     except tarfile.TarError as error:
-        raise _Fault(f"damaged or cut off tar file ({error})") from None
+        raise Fault(f"damaged or cut off tar file ({error})") from None
     if not ended:
-        raise _Fault("cut off: the tar file has no end mark")
+        raise Fault("cut off: the tar file has no end mark")
