@@ -526,7 +526,10 @@ def test_study_page_tells_where_the_data_come_from_and_what_is_missing(pages):
     assert page.row("GSE1_counts")[1:] == ["–"] * 5
     assert page.row("GSM2")[1] == "left out : failed the array scan"
     assert "Left out : 1 (failed the array scan)" in page.text
-    assert "Nothing is recorded for: phase, tissue, batch, sex, age, fraction, files." in page.text
+    assert (
+        "Nothing is recorded for: phase, dose, tissue, batch, sex, age, fraction, files."
+        in page.text
+    )
     assert page.row("genes of two rows")[1:] == ["12", "row", "summed", "–"]
     assert "5 of 6 panel genes are in the data" in page.text
     assert page.row("OTHER") == ["OTHER", "–", "–", "−1.00", "0.50", "–", "1.0e-07", "1.0e-05"]

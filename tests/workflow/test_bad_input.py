@@ -143,7 +143,7 @@ def test_all_problems_of_the_study_files_before_any_job(place):
     assert failure(place, ARRAY).splitlines()[:3] == [
         "ERROR in the configuration: 2 problems:",
         "studies/GSE9000001/study.yaml:14: assay: found 'mass spectrometry'; allowed: microarray, "
-        "rnaseq",
+        "rnaseq, scrnaseq",
         "studies/GSE9000001/study.yaml:15: role: found 'main'; allowed: primary, positive control, "
         "confounder control, comparator, method check",
     ]
