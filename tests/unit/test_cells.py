@@ -363,6 +363,7 @@ def test_entries_that_stand_twice_are_summed(tmp_path):
             "no raw counts: a count of 9.22337e+18, more than 2,147,483,647",
         ),
         ("1 1 5\n2 2 7x\n", "expected row, column and count in a line, found '2 2 7x'"),
+        ("1 1 5\n2 2 -\n", "expected row, column and count in a line, found '2 2 -'"),
         ("1 1 5\n2 2\n", "expected row, column and count in a line, found '2 2'"),
         ("1 1 5 6\n2 2 7\n", "expected row, column and count in a line, found '1 1 5 6'"),
         ("1 1 5\n2 2 7 3 3 8\n", "expected row, column and count in a line, found '2 2 7 3 3 8'"),
@@ -735,6 +736,9 @@ def test_the_sample_stands_in_the_barcode(tmp_path):
     ("old", "new", "wanted"),
     [
         ("300", "", "row 'ENSG00000000002', column {last!r}: found '', expected a count"),
+        ("300", "-", "row 'ENSG00000000002', column {last!r}: found '-', expected a count"),
+        ("300", " ", "row 'ENSG00000000002', column {last!r}: found '', expected a count"),
+        ("2\t0\t300", "2 0\t\t300", "found '2 0', expected a count"),
         ("300", "NA", "row 'ENSG00000000002', column {last!r}: found 'NA', expected a count"),
         ("300", "3 0", "row 'ENSG00000000002', column {last!r}: found '3 0', expected a count"),
         ("\t300", "", "row 'ENSG00000000002' has 3 counts, but the header has 4 names"),

@@ -72,6 +72,23 @@ def problems(record, samples=GEO, series=SERIES):
     return [text.replace(f"{record['folder']}/", "") for text in error.value.problems]
 
 
+def test_subject_and_group_that_only_the_cells_say(tmp_path):
+    fields = {"subject": {"from": "ind"}, "group": {"from": "disease"}}
+    source = {"kind": "tenx", "cells": {"file": "c", "sample": {"from": "s"}, "fields": fields}}
+    rows = [{"sample": "GSM1"}, {"sample": "GSM2", "include": "no", "note": "lists do not fit"}]
+    contrasts = {"c": {"case": "aiha", "reference": "control", "paired": True}}
+    record = study(tmp_path, source=source, samples={}, rows=rows, contrasts=contrasts)
+    table = curate(record, SERIES, GEO[:2])
+    assert table["include"].to_list() == ["yes", "no"]
+    assert table["reason"].to_list() == ["", "lists do not fit"]
+    assert set(table["subject"]) == set(table["group"]) == {""}
+    del fields["group"]
+    record["rows"] = [{"sample": "GSM1", "group": "aiha"}, {"sample": "GSM2", "group": "control"}]
+    assert curate(record, SERIES, GEO[:2])["group"].to_list() == ["aiha", "control"]
+    record["rows"][1]["group"] = "aiha"
+    assert "no sample is in group 'control'" in problems(record, GEO[:2])[0]
+
+
 def test_curated_table(tmp_path):
     table = curate(study(tmp_path, exclude=[{"sample": "GSM3", "reason": "outlier"}]), SERIES, GEO)
     assert list(table["sample"]) == [f"GSM{i}" for i in range(1, 7)]

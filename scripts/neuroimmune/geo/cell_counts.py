@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from itertools import islice
 
 from ..errors import UserError, some
@@ -11,6 +12,7 @@ from .tenx import Counts, is_barcode, looks_like_genes, mostly, to_numbers
 
 PREVIEW = 20  # lines from which columns of text are told from columns of numbers
 MOST_TEXT = 8  # columns of text left of the counts
+OTHER_BLANKS = {mark: re.compile(rf"[^\S{mark}]") for mark in "\t,; "}
 LONGEST = 2**28  # characters of a line
 
 
@@ -146,9 +148,11 @@ def _rows(stream, mark, skipped, where, left):
 
 def _values(text, mark, columns, name, where):
     """Array of the numbers of a row. Raises UserError with the place of what is none."""
-    numbers = to_numbers(text, mark)
-    if numbers is not None and len(numbers) == len(columns) == text.count(mark) + 1:
-        return numbers
+    # NumPy takes any white space for a separator.
+    if not OTHER_BLANKS[mark].search(text):
+        numbers = to_numbers(text, mark)
+        if numbers is not None and len(numbers) == len(columns) == text.count(mark) + 1:
+            return numbers
     cells = text.split(mark)
     if len(cells) != len(columns):
         raise UserError(

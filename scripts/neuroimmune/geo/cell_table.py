@@ -24,13 +24,13 @@ def read_cell_table(path):
         raise UserError(f"{path}: expected one table of cells, found {len(files)} files")
     text = decode(files[0][1], str(path)).replace("\r\n", "\n").replace("\r", "\n")
     lines = [line for line in text.split("\n") if line.strip()]
-    if len(lines) < 2:
-        raise UserError(f"{path}: expected a header and a line a cell, found {len(lines)} lines")
-    mark = max("\t,;", key=lambda mark: lines[0].count(mark))
+    mark = max("\t,;", key=lambda mark: lines[0].count(mark)) if lines else ","
     try:
         rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark)]
     except csv.Error as error:
         raise UserError(f"{path}: cannot be split into columns ({error})") from None
+    if len(rows) < 2:
+        raise UserError(f"{path}: expected a header and a line a cell, found {len(rows)} lines")
     header, *rows = rows
     if len(header) == len(rows[0]) - 1:
         header = ["", *header]
