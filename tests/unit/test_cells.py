@@ -408,6 +408,17 @@ def test_a_matrix_without_entries(tmp_path):
     check(read(archive(tmp_path, counts=COUNTS * 0))[0], COUNTS * 0)
 
 
+def test_cells_of_equal_sums_are_normalised(tmp_path):
+    counts = np.random.default_rng(2).poisson(50, (40, 20))
+    counts[0] += 10_000 - counts.sum(axis=0)
+    path = archive(tmp_path, counts=counts)
+    assert "no raw counts: every cell has the same sum (10,000), so they are normalised." in (
+        error_of(path)
+    )
+    counts[0, 0] += 11
+    check(read(archive(tmp_path, counts=counts))[0], counts, [row[0] for row in genes_of(40)])
+
+
 # HDF5
 
 
@@ -464,6 +475,15 @@ def test_hdf5_that_contradicts_itself(tmp_path, name, values, wanted):
         del h5[f"matrix/{name}"]
         h5[f"matrix/{name}"] = values
     assert f"GSM1.h5: {wanted}" in error_of(path)
+
+
+def test_hdf5_that_points_elsewhere(tmp_path):
+    path = write_h5(tmp_path / "GSM1.h5", COUNTS)
+    with h5py.File(path, "a") as h5:
+        del h5["matrix/data"]
+        outside = [("/etc/passwd", 0, 20)]
+        h5.create_dataset("matrix/data", (5,), "i4", external=outside)
+    assert error_of(path) == "GSM1.h5: /matrix/data lies in another file; not read"
 
 
 def test_hdf5_that_claims_to_be_huge(tmp_path):

@@ -73,13 +73,13 @@ def choose_cells(barcodes, table, cells, sample, settings, where):
     if not own:
         positions = np.full(len(table), -1)
         positions[kept], notes = _join(barcodes, cells[kept].to_list(), sample["sample"], where)
-        kept &= positions >= 0
+        kept = kept & (positions >= 0)
 
     def leave_out(chosen, reason):
         nonlocal kept
         if (kept & chosen).any():
             notes.append(note("cells", "cell", cells[kept & chosen], reason))
-        kept &= ~chosen
+        kept = kept & ~chosen
 
     for name, values in settings.get("keep", {}).items():
         found = column(table, name, "keep", where)

@@ -26,6 +26,8 @@ LISTS = re.compile("barcode|cell|gene|feature", re.IGNORECASE)
 TAGS = re.compile(r"(adt|hto|hashtag)[-_: ].*|.*[-_](totalseq[-_]?[abc]?|adt|hto)", re.IGNORECASE)
 NEAR = 1e-6  # how far from a whole number a count may be
 MOST = 2**31 - 1
+SAME = 1e-3  # cells whose sums differ by less, relatively, are normalised (rounded, perhaps),
+SOME_CELLS = 20  # where there are as many of them
 
 
 def read_sample(paths, sample, source):
@@ -58,8 +60,15 @@ def read_sample(paths, sample, source):
         )
     file, where = found[0], _where(*found[0])
 
-    def choose(barcodes, read_column=None):
-        return _choose(barcodes, read_column, whole, sample, source, shared, where)
+    columns = [] if "cells" in shared else _columns(source.get("cells", {}))
+    if columns and source["kind"] != "h5ad":
+        raise UserError(
+            f"{where}: source.cells: the file says nothing of its cells but their barcode; name a "
+            f"table with {some(columns)} in source.cells.file"
+        )
+
+    def choose(barcodes, table=None):
+        return _choose(barcodes, table, sample, source, shared, where)
 
     if source["kind"] == "cell_counts":
         counts, used = read_table(lambda: _opened(*file), where, choose), [file]
@@ -72,7 +81,8 @@ def read_sample(paths, sample, source):
                 counts, used = read_h5(path, where, choose, source.get("genome")), [file]
             else:
                 layer = source.get("layer")
-                counts, used = read_h5ad(path, where, choose, what_is_wrong, layer), [file]
+                counts = read_h5ad(path, where, columns, choose, what_is_wrong, layer)
+                used = [file]
     notes = list(counts.notes)
     rest = [_name(other) for other in files if other not in used]
     if rest and not whole:
@@ -168,7 +178,14 @@ def _read_triplet(files, matrix, shared, choose):
         return read_triplet(stream, _where(*matrix), names, choose), [matrix, *lists]
 
 
-def _choose(barcodes, read_column, whole, sample, source, shared, where):
+def _columns(settings):
+    """The columns that source.cells names, but for the barcodes themselves."""
+    fields = [settings.get("sample", {}), *settings.get("fields", {}).values()]
+    names = [field["from"] for field in fields if "from" in field] + [*settings.get("keep", {})]
+    return [name for name in dict.fromkeys(names) if name != "barcode"]
+
+
+def _choose(barcodes, table, sample, source, shared, where):
     """(positions of the sample's cells among the barcodes, their obs, notes)."""
     import numpy as np
     import pandas as pd
@@ -180,18 +197,7 @@ def _choose(barcodes, read_column, whole, sample, source, shared, where):
         cells = column(table, settings.get("barcode", table.columns[0]), "barcode", at)
         positions, obs, notes = choose_cells(barcodes, table, cells, sample, settings, at)
     elif settings:
-        fields = [*settings.get("fields", {}).values(), settings.get("sample", {})]
-        names = {field["from"] for field in fields if "from" in field} | set(
-            settings.get("keep", {})
-        )
-        names.discard("barcode")
-        if names and read_column is None:
-            raise UserError(
-                f"{where}: source.cells: the file says nothing of its cells but their barcode; "
-                f"name a table with {some(sorted(names))} in source.cells.file"
-            )
-        table = pd.DataFrame({name: read_column(name) for name in sorted(names)}, dtype=object)
-        table = table if names else pd.DataFrame(index=range(len(barcodes)))
+        table = pd.DataFrame(index=range(len(barcodes))) if table is None else table
         positions, obs, notes = choose_cells(barcodes, table, None, sample, settings, where)
     else:
         positions, obs = np.arange(len(barcodes)), pd.DataFrame(index=range(len(barcodes)))
@@ -242,6 +248,9 @@ def _whole_numbers(matrix, where):
 
     matrix.sum_duplicates()
     problem = what_is_wrong(matrix.data)
+    totals = np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
+    if not problem and len(totals) >= SOME_CELLS and np.ptp(totals) <= SAME * totals.max() > 0:
+        problem = f"every cell has the same sum ({totals.max():,.0f}), so they are normalised"
     if problem:
         raise UserError(
             f"{where}: no raw counts: {problem}. Only raw counts can be summed to pseudobulk; name "
@@ -304,7 +313,7 @@ def _join_genes(matrix, features, where):
             raise UserError(f"{where}: a sum of {matrix.max():g}; expected at most {MOST:,}")
         matrix = matrix.astype(np.int32)
         matrix.sort_indices()
-    genes = pd.DataFrame({"label": pd.array(labels, dtype=str)}, index=ids.rename("gene"))
+    genes = pd.DataFrame({"label": labels}, index=ids.rename("gene"), dtype=str)
     return matrix, genes, notes
 
 

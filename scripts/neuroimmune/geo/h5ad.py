@@ -11,15 +11,17 @@ SYMBOLS = ("gene_symbols", "gene_symbol", "feature_name", "gene_name", "gene_sho
 BLOCK = 2**24  # values that are read at a time
 
 
-def read_h5ad(file, where, choose, is_count, layer=None):
+def read_h5ad(file, where, columns, choose, what_is_wrong, layer=None):
     """Counts of an h5ad file: of the first of X, raw.X and the layers that holds counts.
 
-    file: path or stream; choose: function of (barcodes, function of a column's name), see
-    `cells.read_sample`; is_count: function of an array of values, '' or what is wrong with them;
-    layer: 'X', 'raw' or a layer's name, where it is to be that one. raw.X comes first where it has
-    more genes than X.
+    file: path or stream; columns: those of obs that `choose` needs, a function of the barcodes and
+    of a DataFrame of these columns that gives what `tenx.read_triplet` says; what_is_wrong:
+    function of an array of values, '' for counts; layer: 'X', 'raw' or a layer's name, where it is
+    to be that one. raw.X comes first where it has more genes than X.
     Raises UserError where none of them holds counts, saying what each holds.
     """
+    import pandas as pd
+
     with opened(file, where) as h5:
         if not {"obs", "var"} <= set(h5):
             hint = "; it looks like 10x's: set source.kind to tenx" if "matrix" in h5 else ""
@@ -31,12 +33,15 @@ def read_h5ad(file, where, choose, is_count, layer=None):
                 f"{where}: its rows are genes ({some(map(repr, barcodes), 3)}) and its columns "
                 "cells; it must be turned"
             )
-        positions, obs, notes = choose(barcodes, lambda name: _column(h5, "obs", name, where))
+        table = {name: _column(h5, "obs", name, where) for name in columns}
+        table = pd.DataFrame(table, index=range(size), dtype=object)
+    positions, obs, notes = choose(barcodes, table)
+    with opened(file, where) as h5:
         found = _candidates(h5, layer, len(var), where)
         problems = []
         for name, (path, names) in found.items():
             genes = var if names == "var" else _index(h5, names, where)
-            matrix, problem = _rows(h5[path], positions, (size, len(genes)), is_count, where)
+            matrix, problem = _rows(h5[path], positions, (size, len(genes)), what_is_wrong, where)
             if not problem:
                 break
             problems.append(f"{name}: {problem}")
@@ -155,7 +160,7 @@ def _features(h5, path, index, where):
     return list(zip(ids, labels, types or [""] * len(ids), strict=True))
 
 
-def _rows(element, positions, shape, is_count, where):
+def _rows(element, positions, shape, what_is_wrong, where):
     """(CSR of the rows at these positions, ''), or (None, what is wrong with the values).
 
     positions: sorted. Reads some rows (or, of a matrix compressed by columns, some columns) at a
@@ -174,7 +179,7 @@ def _rows(element, positions, shape, is_count, where):
         step = max(1, BLOCK // max(1, shape[1]))
         for start in range(0, len(positions), step):
             part = csr_matrix(_some_rows(element, positions[start : start + step], step, where))
-            if problem := is_count(part.data):
+            if problem := what_is_wrong(part.data):
                 return None, problem
             parts.append(part)
         return vstack(parts, "csr") if parts else csr_matrix((0, shape[1])), ""
@@ -199,7 +204,7 @@ def _rows(element, positions, shape, is_count, where):
                 part = csr_matrix((data, places, ends), shape=(end - start, short))[inside]
             else:
                 part = csc_matrix((data, places, ends), shape=(short, end - start))[inside]
-            if problem := is_count(part.data):
+            if problem := what_is_wrong(part.data):
                 return None, problem
             parts.append(part)
         start = end

@@ -32,6 +32,8 @@ def read_array(dataset, where, rows=slice(None)):
 
     if not isinstance(dataset, h5py.Dataset):
         raise UserError(f"{where}: {dataset.name} is a group; expected an array")
+    if dataset.external or dataset.is_virtual:
+        raise UserError(f"{where}: {dataset.name} lies in another file; not read")
     stored = dataset.id.get_storage_size()
     if dataset.nbytes > max(RATIO_FREE, MAX_RATIO * stored):
         raise UserError(
