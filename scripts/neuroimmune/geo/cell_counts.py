@@ -7,8 +7,9 @@ from itertools import islice
 
 from ..errors import UserError, some
 from ..genes import PATTERNS
+from .cell_names import is_barcode, looks_like_genes, mostly
 from .grid import NUMBERLIKE, note
-from .tenx import Counts, is_barcode, looks_like_genes, mostly, to_numbers
+from .tenx import Counts, to_numbers
 
 PREVIEW = 20  # lines from which columns of text are told from columns of numbers
 MOST_TEXT = 8  # columns of text left of the counts

@@ -7,8 +7,8 @@ from collections import Counter
 from ..errors import UserError, some
 from ..samples import BLANKS
 from .archives import unpack
+from .cell_names import SEQUENCE
 from .grid import decode, note
-from .tenx import SEQUENCE
 
 
 def read_cell_table(path):

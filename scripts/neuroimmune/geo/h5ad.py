@@ -2,9 +2,10 @@
 
 from ..errors import UserError, some
 from ..genes import PATTERNS
+from .cell_names import FEATURE_TYPES, looks_like_genes, mostly
 from .grid import note
-from .hdf5 import as_text, opened, read_array
-from .tenx import FEATURE_TYPES, Counts, check_sparse, looks_like_genes, mostly
+from .hdf5 import as_text, check_sparse, opened, read_array
+from .tenx import Counts
 
 # Columns of `var` that hold the symbol, or the kind of feature, where the index does not.
 SYMBOLS = ("gene_symbols", "gene_symbol", "feature_name", "gene_name", "gene_short_name", "symbol")

@@ -46,3 +46,22 @@ def as_text(dataset, where=""):
     """List of str of an array of text."""
     values = read_array(dataset, where)
     return [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values]
+
+
+def check_sparse(data, indices, indptr, shape, where):
+    """Raise UserError unless the arrays are a compressed matrix of this shape (long axis first)."""
+    import numpy as np
+
+    if not (
+        data.ndim == indices.ndim == indptr.ndim == 1
+        and data.dtype.kind in "iufb"
+        and len(indptr) == shape[0] + 1
+        and len(data) == len(indices) == indptr[-1]
+        and indptr[0] == 0
+        and (np.diff(indptr) >= 0).all()
+        and (len(indices) == 0 or 0 <= indices.min() <= indices.max() < shape[1])
+    ):
+        raise UserError(
+            f"{where}: the sparse matrix contradicts itself ({len(data):,} values, "
+            f"{len(indices):,} places, {shape[0]:,} x {shape[1]:,}); the file is damaged"
+        )

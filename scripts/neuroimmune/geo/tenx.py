@@ -7,47 +7,24 @@ from collections import namedtuple
 
 from ..errors import UserError, some
 from ..genes import PATTERNS
+from .cell_names import FEATURE_TYPES, is_barcode, looks_like_genes, mostly
 from .grid import decode, note
-from .hdf5 import as_text, opened, read_array
+from .hdf5 import as_text, check_sparse, opened, read_array
 
 # matrix: scipy CSR, the chosen cells x features; obs: DataFrame of these cells, named by barcode;
 # features: list of (id, name, type), as in the file.
 Counts = namedtuple("Counts", "matrix obs features where notes")
-# rows: lists of cells of equal length; barcodes: the column with barcodes, or None.
-Names = namedtuple("Names", "where rows barcodes genes")
+# columns: equally long lists of text; barcodes: which of them has barcodes, or None; genes: whether
+# one has gene identifiers.
+Names = namedtuple("Names", "where columns barcodes genes")
 
-SEQUENCE = re.compile(r"(?<![A-Za-z])[ACGTN]{8,}(?![A-Za-z])")
-# Genes that every study of human or mouse cells has, whatever the annotation.
-EVERYWHERE = {"ACTB", "GAPDH", "B2M", "EEF1A1", "TMSB4X", "UBC", "RPL13", "RPS6", "CD74"}
 HEADINGS = re.compile(
     r"|x|v[123]|(gene|feature|cell|ensembl)?[ _.-]?(ids?|names?|symbols?|types?)|genes?|features?|"
     r"(cell[ _.-]?)?barcodes?|cells?",
     re.IGNORECASE,
 )
-FEATURE_TYPES = re.compile(
-    r"gene expression|antibody capture|crispr guide capture|multiplexing capture|custom|peaks|"
-    r"antigen capture|.* capture|vdj-.",
-    re.IGNORECASE,
-)
 LONGEST = 2**20  # bytes of a line above the entries
 BLOCK = 2**24  # bytes of text that are turned into numbers at a time
-
-
-def is_barcode(name):
-    return bool(SEQUENCE.search(name))
-
-
-def mostly(test, names, share=0.9):
-    """Whether at least this share of the names pass, of 2,000 spread over the list."""
-    chosen = names[:: max(1, len(names) // 2000)]
-    return bool(chosen) and sum(bool(test(name)) for name in chosen) >= share * len(chosen)
-
-
-def looks_like_genes(names):
-    """Whether a column of names holds gene identifiers: Ensembl ids, or genes found everywhere."""
-    return mostly(PATTERNS["Ensembl"].search, names, 0.5) or (
-        len(EVERYWHERE & {name.upper() for name in names}) >= 3
-    )
 
 
 def read_list(raw, where):
@@ -65,27 +42,25 @@ def read_list(raw, where):
     mark = next((m for m in ",;" if all(m in line for line in first)), None)
     mark = "\t" if any("\t" in line for line in first) else mark
     if mark is None and '"' not in text:
-        rows = [[line.strip()] for line in lines]
+        columns = [[line.strip() for line in lines]]
     else:
-        try:
-            rows = [
-                [cell.strip() for cell in row]
-                for row in csv.reader(lines, delimiter=mark or "\t")
-                if row
-            ]
-        except csv.Error as error:
-            raise UserError(f"{where}: cannot be split into columns ({error})") from None
-    lengths = {len(row) for row in rows}
-    if len(lengths) > 1:
-        usual = len(rows[0])
-        number = next(n for n, row in enumerate(rows, start=1) if len(row) != usual)
-        raise UserError(
-            f"{where}:{number}: {len(rows[number - 1])} columns, but the first line has {usual}"
-        )
-    columns = list(zip(*(rows[1:] or rows), strict=True))  # the first row may be a header
-    barcodes = next((i for i, names in enumerate(columns) if mostly(is_barcode, names)), None)
-    genes = any(looks_like_genes(names) for names in columns)
-    return Names(where, rows, barcodes, genes)
+        columns = _columns(lines, mark or "\t", where)
+    below = [names[1:] or names for names in columns]  # the first line may be a header
+    barcodes = next((place for place, names in enumerate(below) if mostly(is_barcode, names)), None)
+    return Names(where, columns, barcodes, any(map(looks_like_genes, below)))
+
+
+def _columns(lines, mark, where):
+    try:
+        rows = [row for row in csv.reader(lines, delimiter=mark) if row]
+    except csv.Error as error:
+        raise UserError(f"{where}: cannot be split into columns ({error})") from None
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(rows[0]):
+            raise UserError(
+                f"{where}:{number}: {len(row)} columns, but the first line has {len(rows[0])}"
+            )
+    return [[cell.strip() for cell in column] for column in zip(*rows, strict=True)]
 
 
 def read_triplet(stream, where, lists, choose):
@@ -103,12 +78,12 @@ def read_triplet(stream, where, lists, choose):
     shape, entries = _matrix_header(stream, where)
     barcodes, features, sure, notes = _tell_apart(lists, where)
     barcodes, features, turned, more = _fit(shape, barcodes, features, sure, where)
-    names = [row[barcodes.barcodes or 0] for row in barcodes.rows]
+    names = barcodes.columns[barcodes.barcodes or 0]
     positions, obs, chosen = choose(names)
     wanted = np.full(len(names), -1, np.int32)
     wanted[positions] = np.arange(len(positions))
     genes, cells, values = _entries(stream, shape, entries, wanted, turned, where)
-    counts = coo_matrix((values, (cells, genes)), shape=(len(positions), len(features.rows)))
+    counts = coo_matrix((values, (cells, genes)), shape=(len(positions), len(features.columns[0])))
     return Counts(counts.tocsr(), obs, _features(features), where, [*notes, *more, *chosen])
 
 
@@ -131,10 +106,10 @@ def _tell_apart(lists, where):
     elif not with_barcodes and not with_genes and len(named) == 1:
         barcodes = named[0]
     else:
-        kind = "barcodes" if with_barcodes else "gene identifiers"
+        first, second = (f"{names.where} ({names.columns[0][0]!r}, ...)" for names in lists)
         raise UserError(
-            f"{where}: both {lists[0].where} and {lists[1].where} look like lists of {kind} "
-            f"({lists[0].rows[0][0]!r}, {lists[1].rows[0][0]!r}); one of each is needed"
+            f"{where}: cannot tell which of {first} and {second} lists the barcodes and which the "
+            "genes"
         )
     features = next(names for names in lists if names is not barcodes)
     notes = []
@@ -154,7 +129,7 @@ def _fit(shape, barcodes, features, sure, where):
     for sizes in (shape, shape[::-1]) if sure else (shape,):
         cut = []
         for names, wanted in zip((features, barcodes), sizes, strict=True):
-            extra = len(names.rows) - wanted
+            extra = len(names.columns[0]) - wanted
             if extra == 0 or (extra == 1 and _is_header(names)):
                 cut.append(extra)
         if len(cut) == 2:
@@ -162,34 +137,38 @@ def _fit(shape, barcodes, features, sure, where):
     else:
         raise UserError(
             f"{where}: the matrix has {shape[0]:,} rows and {shape[1]:,} columns, but "
-            f"{features.where} lists {len(features.rows):,} genes and {barcodes.where} "
-            f"{len(barcodes.rows):,} barcodes; these files do not belong together: leave the "
+            f"{features.where} lists {len(features.columns[0]):,} genes and {barcodes.where} "
+            f"{len(barcodes.columns[0]):,} barcodes; these files do not belong together: leave the "
             "sample out with include 'no' and a note in samples.tsv, or name the right files"
         )
     notes, turned = [], sizes != shape
     for names, extra in ((features, cut[0]), (barcodes, cut[1])):
         if extra:
             reason = f"the first line of {names.where} is a header"
-            notes.append(note("header lines", "row", ["\t".join(names.rows[0])], reason))
+            line = " ".join(column[0] for column in names.columns)
+            notes.append(note("header lines", "row", [line], reason))
     if turned:
         reason = f"{where} is cells x genes and was turned"
         notes.append(note("orientation", "matrix", [], reason))
     elif shape[0] == shape[1]:
         reason = f"{where} has as many rows as columns; read as genes x cells, as 10x writes it"
         notes.append(note("orientation", "matrix", [], reason))
-    features = features._replace(rows=features.rows[cut[0] :])
-    return barcodes._replace(rows=barcodes.rows[cut[1] :]), features, turned, notes
+    features, barcodes = (
+        names._replace(columns=[column[extra:] for column in names.columns])
+        for names, extra in zip((features, barcodes), cut, strict=True)
+    )
+    return barcodes, features, turned, notes
 
 
 def _is_header(names):
-    return all(HEADINGS.fullmatch(cell) for cell in names.rows[0])
+    return all(HEADINGS.fullmatch(column[0]) for column in names.columns)
 
 
 def _features(names):
     """(id, name, type) of every row of a list of features."""
-    columns = [list(column) for column in zip(*names.rows, strict=True)]
-    if len(columns) > 1 and columns[0] == [str(n) for n in range(1, len(names.rows) + 1)]:
-        del columns[0]  # row numbers of R's write.csv
+    columns = names.columns
+    if len(columns) > 1 and columns[0] == [str(n) for n in range(1, len(columns[0]) + 1)]:
+        columns = columns[1:]  # without the row numbers of R's write.csv
     types = next((c for c in columns[1:] if mostly(FEATURE_TYPES.fullmatch, c)), None)
     columns = [column for column in columns if column is not types]
     ids = next(
@@ -389,22 +368,3 @@ def _h5_matrix(group, n_cells, n_features, where):
     indices, indptr = indices.astype(np.int64), indptr.astype(np.int64)
     check_sparse(data, indices, indptr, (n_cells, n_features), where)
     return csr_matrix((data, indices, indptr), shape=(n_cells, n_features))
-
-
-def check_sparse(data, indices, indptr, shape, where):
-    """Raise UserError unless the arrays are a compressed matrix of this shape (long axis first)."""
-    import numpy as np
-
-    if not (
-        data.ndim == indices.ndim == indptr.ndim == 1
-        and data.dtype.kind in "iufb"
-        and len(indptr) == shape[0] + 1
-        and len(data) == len(indices) == indptr[-1]
-        and indptr[0] == 0
-        and (np.diff(indptr) >= 0).all()
-        and (len(indices) == 0 or 0 <= indices.min() <= indices.max() < shape[1])
-    ):
-        raise UserError(
-            f"{where}: the sparse matrix contradicts itself ({len(data):,} values, "
-            f"{len(indices):,} places, {shape[0]:,} x {shape[1]:,}); the file is damaged"
-        )
