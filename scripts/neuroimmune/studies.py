@@ -337,6 +337,11 @@ def used_rows(study, rows):
     return [row for row in rows or [] if row["sample"] not in out and row.get("include") != "no"]
 
 
+def file_name(template, row):
+    """The name of a sample's file: an entry of source.sample_files for its row of samples.tsv."""
+    return template.replace("{sample}", row["sample"]).replace("{files}", row.get("files", ""))
+
+
 def sample_files(study):
     """Sample -> names of the files with its cells, for single cells; {} for other assays.
 
@@ -349,10 +354,7 @@ def sample_files(study):
     shared = [source.get("features"), source.get("barcodes"), source.get("cells", {}).get("file")]
     files = {}
     for row in used_rows(study, study["rows"]):
-        own = [
-            name.replace("{sample}", row["sample"]).replace("{files}", row.get("files", ""))
-            for name in templates
-        ]
+        own = [file_name(template, row) for template in templates]
         files[row["sample"]] = list(dict.fromkeys([*own, *filter(None, shared)]))
     return files
 

@@ -110,6 +110,12 @@ def test_files_of_their_own(tmp_path):
     source = TENX | {"sample_files": ["{sample}_{files}_matrix.mtx.gz", "..."]}
     paths = save(tmp_path, triplet(COUNTS, prefix="GSM1_P1_"))
     check(read(paths, sample(files="P1"), source)[0])
+    names = ["GSM1_P1_matrix.mtx.gz", "GSM1_features.tsv.gz", "shared_GSM1.tsv.gz"]
+    for path, name in zip(sorted(paths, reverse=True), names, strict=True):
+        path.rename(tmp_path / name)
+    names = [name.replace("P1", "{files}").replace("GSM1", "{sample}") for name in names]
+    paths = [path for path in tmp_path.iterdir()]
+    check(read(paths, sample(files="P1"), TENX | {"sample_files": names})[0])
 
 
 @pytest.mark.parametrize("files", ["GSM1_P1", "P1", "P1_", "GSM1_P1_", ""])
@@ -129,6 +135,12 @@ def test_names_without_a_gsm(tmp_path):
         "samples.tsv, or, where one file has the cells of several samples, say in "
         "source.cells.sample which are whose"
     )
+
+
+def test_a_file_of_another_sample_is_not_taken_for_one_of_all(tmp_path):
+    path = write_tar(tmp_path / RAW, triplet(COUNTS, prefix="GSM2_"))
+    source = TENX | {"cells": {"sample": {"value": "GSM1"}}}
+    assert error_of(path, source=source).startswith("GSE1_RAW.tar: no file of GSM1; found GSM2_")
 
 
 def test_one_of_several_matrices_must_be_named(tmp_path):

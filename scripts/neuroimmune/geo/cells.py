@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import UserError, some
 from ..genes import PATTERNS, identifier_kind, read_name
+from ..studies import file_name
 from .archives import open_files, unpack
 from .cell_counts import read_table
 from .cell_table import choose_cells, column, read_cell_table
@@ -23,6 +24,7 @@ OTHERS = re.compile(
     re.IGNORECASE,
 )
 LISTS = re.compile("barcode|cell|gene|feature", re.IGNORECASE)
+GSM = re.compile(r"(?<![A-Za-z0-9])GSM\d+", re.IGNORECASE)
 TAGS = re.compile(r"(adt|hto|hashtag)[-_: ].*|.*[-_](totalseq[-_]?[abc]?|adt|hto)", re.IGNORECASE)
 NEAR = 1e-6  # how far from a whole number a count may be
 MOST = 2**31 - 1
@@ -107,11 +109,14 @@ def _named_files(paths, source):
 
 def _find_files(paths, sample, source):
     """((path, name inside) -> 'HDF5', 'matrix', 'text' or 'other'; whether others share them)."""
-    files, others = _kinds(paths, lambda name: _belongs(name, sample))
+    own = {file_name(name, sample) for name in source.get("sample_files", []) if "{" in name}
+    files, others = _kinds(paths, lambda name: name in own or _belongs(name, sample))
     if files:
         return files, False
     if "sample" in source.get("cells", {}):
-        return _kinds(paths, lambda name: True)[0], True
+        files, _ = _kinds(paths, lambda name: not GSM.search(name))
+        if files:
+            return files, True
     by = f" by {sample['files']!r} (files in samples.tsv)" if sample.get("files") else ""
     raise UserError(
         f"{some(map(str, paths))}: no file of {sample['sample']}{by}; found {some(others)}. Write "
@@ -126,7 +131,7 @@ def _kinds(paths, wanted):
     for path in map(Path, paths):
         if not path.is_file():
             raise UserError(f"{path}: no such file")
-        for name, stream in open_files(path, lambda name: wanted(name)):
+        for name, stream in open_files(path, wanted):
             if not wanted(name or path.name):
                 others.append(name or path.name)
                 continue
@@ -213,7 +218,7 @@ def _choose(barcodes, table, sample, source, shared, where):
 
 def _belongs(name, sample):
     """Whether a file is the sample's: by its GSM, or by what samples.tsv says in 'files'."""
-    numbers = {match.upper() for match in re.findall(r"(?<![A-Za-z0-9])GSM\d+", name, re.I)}
+    numbers = {match.upper() for match in GSM.findall(name)}
     if numbers and sample["sample"].upper() not in numbers:
         return False
     key = sample.get("files")
