@@ -48,10 +48,8 @@ def run_coupling(study, tables, contrasts, settings):
     for stratum in sorted(set(tables["profiles"].obs["stratum"])):
         part = {key: of_stratum(table, stratum) for key, table in tables.items()}
         rng = np.random.default_rng([settings["seed"], crc32(f"{study}/{stratum}".encode())])
-        table = pd.concat(
-            [_sets(part, contrasts, settings, rng), _dose(part, contrasts, settings, rng)],
-            ignore_index=True,
-        )
+        found = [_sets(part, contrasts, settings, rng), _dose(part, contrasts, settings, rng)]
+        table = pd.concat([rows for rows in found if len(rows)], ignore_index=True)
         table["q"] = np.nan
         for _, rows in table.groupby(["kind", "adjustment"]):
             table.loc[rows.index, "q"] = adjust(rows["p"])
