@@ -70,7 +70,7 @@ def test_controls_are_the_nearest_genes_outside_the_panel():
 def test_controls_that_tie_but_for_rounding_go_by_number():
     low, high = 0.3, 0.1 + 0.2  # the second is larger by its last bit
     assert low < high
-    mean = np.array([1.0, high, low, 5.0])
+    mean = np.array([0.0, high, low, 5.0])
     assert scoring.match_controls(mean, [0], [1, 2, 3], 1).tolist() == [[1]]
 
 
