@@ -59,6 +59,12 @@ def scenarios():
         | {"correlation": 0.2, "sizes": MIXED, "spread": 0.5, "by_size": True}
         for n in (3, 4, 6, 8)
     ]
+    blocked = [
+        {"name": f"{both} subjects in both groups, {a} cases and {b} references more, {share:g}"}
+        | {"both": both, "cases": a, "references": b, "share": share}
+        for both, a, b in ((3, 2, 0), (4, 2, 2), (4, 8, 8), (8, 4, 4))
+        for share in (0.0, 0.5)
+    ]
     counts = [
         {"name": f"counts, {n} against {n}, cases {depth:g} times as deep", "n": n, "depth": depth}
         for n in (3, 4, 6, 8)
@@ -124,6 +130,7 @@ def scenarios():
     )
     return {
         "null": (simulation.null_study, 400, null),
+        "null_blocked": (simulation.blocked_study, 80, blocked),
         "null_by_size": (simulation.null_study, 400, sizes),
         "null_counts": (simulation.count_study, 150, counts),
         "confounded": (simulation.confounded_study, 300, confounded),
@@ -280,6 +287,8 @@ def render(tables):
         sizes=grid(
             sizes, {f"p <= 0.05, sets of {size} genes": 0.05 for size in sorted(set(MIXED))}
         ),
+        blocked_rate=extremes(tables["null_blocked"], "p <= 0.05"),
+        blocked=grid(tables["null_blocked"], {"p <= 0.05": 0.05, "p <= 0.005": 0.005}),
         counts_rate=extremes(counts, "p <= 0.05"),
         counts=grid(counts, level),
         good=extremes(
@@ -365,6 +374,12 @@ two genes are called in {pairs_of_genes}, sets of 40 in {large_sets}; the mean o
 right.
 
 {sizes}
+
+Blocked contrasts (some subjects in both groups, some in one): one correlation is estimated from all
+sets, and taken for known. The last number is the share of the variance of every gene that lies
+between subjects. Rejected at 5 %: {blocked_rate}.
+
+{blocked}
 
 Counts: negative binomial (dispersion 0.1), library sizes between 0.7 and 1.4, set genes of 5 to 200
 expected counts; only measurable genes are scored. A difference in depth between the groups does no

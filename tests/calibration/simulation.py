@@ -149,6 +149,25 @@ def null_study(
     }
 
 
+def blocked_study(rng, both, cases, references, share=0.5):
+    """No set differs; subjects in both groups, and some in one only, as in a blocked contrast.
+
+    share: of the variance of every gene, what its subjects differ by.
+    """
+    arm = np.repeat([1, 0], [both + cases, both + references])
+    subject = np.concatenate(
+        [np.arange(both + cases), np.arange(both), both + cases + np.arange(references)]
+    )
+    own = noise(rng, both + cases + references, SIZES, 0.1)[subject]
+    values = np.sqrt(share) * own + np.sqrt(1 - share) * noise(rng, len(arm), SIZES, 0.1)
+    scores, _ = scored(values + rng.uniform(3, 12, size=GENES), SIZES)
+    samples = pd.DataFrame({"arm": arm, "subject": [f"s{i:02d}" for i in subject]})
+    design = linear.design_matrix(samples, False)
+    correlation = linear.subject_correlation(scores, design, samples["subject"])
+    table = linear.fit(scores.T, design, block=samples["subject"], correlation=correlation)
+    return {"p <= 0.05": table["p"] <= 0.05, "p <= 0.005": table["p"] <= 0.005}
+
+
 def count_study(rng, n, depth=1.0, dispersion=0.1, low=5.0):
     """Counts, no set differs; libraries of the cases are `depth` times as deep.
 
