@@ -69,12 +69,14 @@ def match_controls(mean, genes, pool, k):
     genes, pool = np.asarray(genes), np.asarray(pool)
     if len(pool) < k:
         raise UserError(f"{len(pool)} control genes are fewer than score.controls_per_gene ({k})")
+    # Means and distances that differ by rounding only are ties, whatever the order of summation.
+    mean = np.round(mean, 9)
     pool = pool[np.lexsort((pool, mean[pool]))]
     level = mean[pool]
     start = np.searchsorted(level, mean[genes])
     first = np.clip(start - k, 0, max(len(pool) - 2 * k, 0))
     window = first[:, None] + np.arange(min(2 * k, len(pool)))
-    distance = np.abs(level[window] - mean[genes][:, None])
+    distance = np.round(np.abs(level[window] - mean[genes][:, None]), 9)
     nearest = np.argsort(distance, axis=1, kind="stable")[:, :k]
     return pool[np.take_along_axis(window, nearest, axis=1)]
 

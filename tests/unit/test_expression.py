@@ -55,6 +55,15 @@ def test_one_probe_a_gene_and_every_loss_counted():
     )
 
 
+def test_probes_that_tie_but_for_rounding_keep_the_order_of_the_file():
+    """0.1 + 0.2 + 0.3 is not 0.6: the second probe must not win by its last bit."""
+    table = pd.DataFrame([[0.3, 0.3, 0.0], [0.1, 0.2, 0.3]], index=["first", "second"])
+    assert table.loc["second"].mean() > table.loc["first"].mean()
+    annotation = pd.DataFrame({"symbol": "ABC", "entrez": "12"}, index=["first", "second"])
+    _, var, _ = microarray.collapse_probes(table, annotation)
+    assert var["probe"].to_list() == ["first"]
+
+
 def test_symbols_of_the_annotation_are_cleaned():
     table = pd.DataFrame({"GSM1": [1.0, 2, 3], "GSM2": [1.0, 2, 3]}, index=["p1", "p2", "p3"])
     annotation = pd.DataFrame(

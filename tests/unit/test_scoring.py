@@ -67,6 +67,13 @@ def test_controls_are_the_nearest_genes_outside_the_panel():
         scoring.match_controls(mean, genes, pool[:19], 20)
 
 
+def test_controls_that_tie_but_for_rounding_go_by_number():
+    low, high = 0.3, 0.1 + 0.2  # the second is larger by its last bit
+    assert low < high
+    mean = np.array([0.0, high, low, 5.0])
+    assert scoring.match_controls(mean, [0], [1, 2, 3], 1).tolist() == [[1]]
+
+
 def study(n=6, genes=200, seed=0):
     """Counts: gene g0-g9 expressed in the set 'on', g10-g19 silent, the rest controls."""
     rng = np.random.default_rng(seed)

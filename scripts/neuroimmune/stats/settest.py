@@ -1,6 +1,6 @@
 """Exact permutation of subject labels, the model-free companion of the headline p."""
 
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from math import comb
 
 
@@ -26,10 +26,11 @@ def relabelings(arm, paired, most, rng):
     total = comb(n, n_case)
     labels = [arm]
     if total <= most:
-        observed = tuple(np.flatnonzero(arm))
-        chosen = [c for c in combinations(range(n), n_case) if c != observed]
+        chosen = chain.from_iterable(combinations(range(n), n_case))
+        chosen = np.fromiter(chosen, dtype=int, count=total * n_case).reshape(-1, n_case)
+        chosen = chosen[(chosen != np.flatnonzero(arm)).any(axis=1)]
         rest = np.zeros((len(chosen), n), dtype=int)
-        np.put_along_axis(rest, np.array(chosen, dtype=int).reshape(-1, n_case), 1, axis=1)
+        np.put_along_axis(rest, chosen, 1, axis=1)
     else:
         rest = rng.permuted(np.tile(arm, (most, 1)), axis=1)
     labels = np.vstack([labels, rest])
