@@ -294,12 +294,14 @@ def _check_cells(study, rows, at, rows_file):
                 f"{at('source', 'cells', 'fields', name)}: source.cells.fields.{name}: the samples "
                 "have it too; keep one of them"
             )
-    for name, field in {**fields, "sample": cells.get("sample", {})}.items():
-        if "pattern" in field:
-            try:
-                re.compile(field["pattern"])
-            except re.error as error:
-                yield f"{at('source', 'cells')}: source.cells: {name}.pattern: {error}"
+    places = {"sample": cells.get("sample", {})}
+    places |= {f"fields.{name}": field for name, field in fields.items()}
+    for place, field in places.items():
+        try:
+            re.compile(field.get("pattern", ""))
+        except re.error as error:
+            keys = ["source", "cells", *place.split("."), "pattern"]
+            yield f"{at(*keys)}: {'.'.join(keys)}: {error}"
 
 
 def matrix_files(study):
@@ -320,9 +322,7 @@ def expression_files(study):
         }
     if source["kind"] == "ncbi_counts":
         return {"counts": f"{study['accession']}_raw_counts_{source['build']}_NCBI.tsv.gz"}
-    if study["assay"] == "scrnaseq":
-        return {}
-    return {"counts": source["file"]}
+    return {"counts": source["file"]} if source["kind"] == "counts_table" else {}
 
 
 def cell_fields(study):
@@ -341,9 +341,9 @@ def sample_files(study):
 
     Samples that samples.tsv or `exclude` leaves out are missing: their files are not needed.
     """
-    if study["assay"] != "scrnaseq":
-        return {}
     source = study["source"]
+    if source["kind"] not in KINDS_OF_ASSAY["scrnaseq"]:
+        return {}
     templates = source.get("sample_files", [source.get("file", f"{study['accession']}_RAW.tar")])
     shared = [source.get("features"), source.get("barcodes"), source.get("cells", {}).get("file")]
     files = {}
