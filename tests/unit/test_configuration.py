@@ -329,8 +329,8 @@ def test_all_problems_of_a_study_come_at_once(tmp_path):
         "study.yaml:3: organism: found 'human'; allowed: Homo sapiens, Mus musculus",
         "study.yaml:6: role: found 'main'; allowed: primary, positive control, confounder control, "
         "comparator, method check",
-        "study.yaml:7: typo: unknown key; allowed here: accession, assay, citation, contrasts, "
-        "exclude, notes, organism, role, samples, simulated, source, tissue, title",
+        "study.yaml:7: typo: unknown key; allowed here: accession, assay, cells, citation, "
+        "contrasts, exclude, notes, organism, role, samples, simulated, source, tissue, title",
         "samples.tsv:2: column treatment: found 'prednisolone'; allowed: none, glucocorticoid, "
         "glucocorticoid+rituximab, rituximab, other, unknown",
         "samples.tsv:3: sample GSM1 stands already in line 2",

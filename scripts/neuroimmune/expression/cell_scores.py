@@ -31,9 +31,9 @@ def score_plan(genes, members, mapping, per_gene):
     """What to score cells with: dict of arrays, and 'sets', the names of the sets.
 
     genes: DataFrame of the data's genes with 'mean' (over all cells); members, mapping: the
-    panel's; per_gene: controls a gene. The controls of a gene are `per_gene` consecutive genes
-    outside the panel, in the order of their mean, that are nearest to it (`scoring.match_controls`).
-    Genes without a count take no part.
+    panel's; per_gene: controls a gene. The controls of a gene are `per_gene` genes outside the
+    panel, consecutive in the order of their mean, that are nearest to it
+    (`scoring.match_controls`). Genes without a count take no part.
 
     'own', 'controls': numbers of the panel's genes, and one row of numbers for each. 'slot': where
     the counts of a gene are added up: in a stretch of the ordered controls (no gene's controls
@@ -136,15 +136,13 @@ def _kernel():
 def count_detecting(block, codes, n_groups):
     """Cells of each group in which each gene has a count: n_groups x genes.
 
-    block: CSR; codes: group of each row, -1 for none.
+    block: CSR; codes: group of each row.
     """
     import numpy as np
     from scipy import sparse
 
-    rows = np.flatnonzero(codes >= 0)
-    member = sparse.csr_matrix(
-        (np.ones(len(rows)), (codes[rows], rows)), (n_groups, block.shape[0])
-    )
+    n_cells = block.shape[0]
+    member = sparse.csr_matrix((np.ones(n_cells), (codes, np.arange(n_cells))), (n_groups, n_cells))
     present = sparse.csr_matrix(
         ((block.data > 0).astype(float), block.indices, block.indptr), block.shape
     )
@@ -152,26 +150,19 @@ def count_detecting(block, codes, n_groups):
 
 
 def score_study(files, tables, genes, table, plan):
-    """(scores, detected, cells detecting, groups): one pass over all cells of a study.
+    """(AnnData cells x sets, cells detecting, groups): one pass over all cells of a study.
 
     files: dict of sample -> h5ad, tables: their (obs, var, uns); genes: the joined genes; table:
     one row a cell in the order of the files, with 'subject' and 'cell_type'; plan: of `genes`.
-    scores, detected: as from `score_block`, all cells; cells detecting: groups x genes; groups:
-    DataFrame with subject, cell_type and n_cells (cells without a subject are in none).
+    X and layer 'detected' of the AnnData are as from `score_block`. cells detecting: groups x
+    genes; groups: DataFrame with subject, cell_type and n_cells.
     """
+    import anndata
     import numpy as np
+    import pandas as pd
 
-    usable = (table["profile"] != "").to_numpy()
-    sizes = table[usable].groupby(["subject", "cell_type"], sort=True).size()
-    groups = sizes.rename("n_cells").reset_index()
-    code_of = {key: place for place, key in enumerate(sizes.index)}
-    codes = np.array(
-        [
-            code_of[key] if good else -1
-            for *key, good in zip(table["subject"], table["cell_type"], usable, strict=True)
-            for key in [tuple(key)]
-        ]
-    )
+    by = table.groupby(["subject", "cell_type"], sort=True)
+    groups, codes = by.size().rename("n_cells").reset_index(), by.ngroup().to_numpy()
     scores, detected = [], []
     detecting = np.zeros((len(groups), len(genes)))
     first = 0
@@ -187,7 +178,13 @@ def score_study(files, tables, genes, table, plan):
             part = count_detecting(block, codes[first + start : first + stop], len(groups))
             detecting[:, place[place >= 0]] += part[:, place >= 0]
         first += len(obs)
-    return np.vstack(scores), np.vstack(detected), detecting, groups
+    result = anndata.AnnData(
+        np.vstack(scores),
+        obs=pd.DataFrame(index=table.index.rename(None)),
+        var=pd.DataFrame(index=plan["sets"]),
+        layers={"detected": np.vstack(detected)},
+    )
+    return result, detecting, groups
 
 
 def receptor_map(detecting, groups, genes, members, mapping, plan, min_cells):

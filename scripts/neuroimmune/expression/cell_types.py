@@ -299,7 +299,6 @@ def merge_cells(files, panel, settings, own_types=False):
     `cells` block; own_types: take the cell types of the study's cell table instead of markers.
     obs: what the files hold, 'sample', 'cluster', 'cell_type', and with markers 'type_score' and
     'type_margin'; obsm: 'X_harmony', and 'X_umap' (NaN for cells that are not shown).
-    Raises UserError where the cell table's types are asked for and there are none.
     """
     import anndata
     import numpy as np
@@ -310,11 +309,6 @@ def merge_cells(files, panel, settings, own_types=False):
     mapping = panel["mapping_of"](genes)
     members = panel["members"]
     obs = pd.concat([obs.assign(sample=sample) for sample, (obs, _, _) in tables.items()])
-    if own_types and "cell_type" not in obs:
-        raise UserError(
-            "cells.cell_types is 'table' in study.yaml, but no table of cells gives 'cell_type' "
-            "(source.cells.fields)"
-        )
     ids = mapping.set_index("hgnc_id")["data_id"]
 
     def of_sets(*names):

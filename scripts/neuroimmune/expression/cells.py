@@ -1,7 +1,8 @@
 """Single cells of one sample: quality control, and the file of raw counts that the study reads."""
 
+from pathlib import Path
+
 from ..errors import UserError
-from ..genes import read_name
 
 STEPS = ("sample", "step", "unit", "left_out", "left", "reason", "examples")
 # Fewer cells say nothing about doublets or variable genes.
@@ -48,8 +49,8 @@ def filter_cells(cells, notes, sample, mitochondrial, globins, settings):
     name, which goes before every barcode; mitochondrial, globins: identifiers of these genes;
     settings: the config's `cells` block. Cut-offs of a step are taken from the cells that the
     steps before have left. Adds to obs what `measure` finds and 'doublet_score' (NaN where not
-    computed), to var 'mean' and 'dispersion' (see `variable_genes`), to uns 'only_detected': whether
-    the file lists only genes with a count, so that an absent gene means zero.
+    computed), to var 'mean' and 'dispersion' (see `variable_genes`), to uns 'only_detected':
+    whether the file lists only genes with a count, so that an absent gene means zero.
     steps: list of dicts with `STEPS`, in order; 'left' is what is there after the step.
     Raises UserError where no cell is left.
     """
@@ -60,8 +61,7 @@ def filter_cells(cells, notes, sample, mitochondrial, globins, settings):
         {**note, "sample": sample, "left": None, "examples": note.get("examples", "")}
         for note in notes
     ]
-    plain = [read_name(name)[0] for name in cells.var_names]
-    masks = [np.isin(plain, list(names)) for names in (mitochondrial, globins)]
+    masks = [cells.var_names.isin(list(names)) for names in (mitochondrial, globins)]
     table = measure(cells.X, *masks)
     totals = np.asarray(cells.X.sum(axis=0)).ravel()
     kept = np.ones(len(table), dtype=bool)
@@ -74,7 +74,9 @@ def filter_cells(cells, notes, sample, mitochondrial, globins, settings):
         steps.append(_step(sample, step, int(out.sum()), int(kept.sum()), reason, examples))
 
     steps.append(_step(sample, "read", 0, len(table), f"barcodes of the file, {n_genes} genes"))
-    empty = (table["n_counts"] < settings["min_counts"]) | (table["n_genes"] < settings["min_genes"])
+    empty = (table["n_counts"] < settings["min_counts"]) | (
+        table["n_genes"] < settings["min_genes"]
+    )
     drop(
         empty.to_numpy(),
         "empty",
@@ -119,6 +121,9 @@ def filter_cells(cells, notes, sample, mitochondrial, globins, settings):
     result.obs_names = [f"{sample}:{barcode}" for barcode in result.obs_names]
     result.var["mean"], result.var["dispersion"] = variable_genes(result.X)
     result.uns["only_detected"] = bool((totals > 0).all())
+    for table in (result.obs, result.var):
+        table.index = table.index.astype(str)
+        table.index.name = None
     return result, steps
 
 
@@ -225,13 +230,18 @@ def write_cells(path, cells):
         cells.write_h5ad(part, compression="gzip", compression_opts=1)
 
 
-def read_tables(path):
-    """(obs, var, uns) of an h5ad file, without its matrix."""
+def sample_of(path):
+    """The sample whose cells `write_cells` put into a file."""
+    return Path(path).name.removesuffix(".h5ad")
+
+
+def read_tables(path, *more):
+    """(obs, var, uns) of an h5ad file, without its matrix, and the parts named by `more`."""
     import anndata
     import h5py
 
     with h5py.File(path) as file:
-        return tuple(anndata.io.read_elem(file[name]) for name in ("obs", "var", "uns"))
+        return tuple(anndata.io.read_elem(file[name]) for name in ("obs", "var", "uns", *more))
 
 
 def blocks(path, rows=ROWS):

@@ -6,55 +6,41 @@ from ..studies import SAMPLE_FIELDS
 from . import counts as bulk_counts
 from .cell_types import UNASSIGNED, join_genes
 from .cells import blocks, read_tables
-from .profiles import STRATUM
+from .profiles import STRATUM, attrition_table, library_warnings
 
 COMPOSITION = ("profile", "subject", "group", "fraction", "cell_type", "n_cells", "share")
 
 
 def label_cells(obs, samples, apart=False):
-    """(obs with subject, group, fraction, profile and stratum prefix, steps) of every cell.
+    """Who every cell is of: DataFrame with sample, cell_type, subject, group, fraction, part and
+
+    profile, in the order of `obs`.
 
     obs: the study's cells ('sample', 'cell_type'; 'subject' and 'group' where a table of cells
-    gives them); samples: the curated table; apart: keep fractions of a subject apart. 'profile'
-    is '' for a cell that belongs to none: without a subject or group. A profile is named by its
-    samples, joined with '+', and by its subject where samples are pools of several; 'part' is the
-    fraction where fractions are kept apart, else ''.
+    gives them); samples: the curated table; apart: keep fractions of a subject apart. 'part' is
+    then the fraction, else ''. 'profile' names the samples, joined with '+', and the subject where
+    samples are pools of several.
+    Raises UserError for cells of a sample that is not included.
     """
     known = samples[samples["include"] == "yes"].set_index("sample")
     missing = sorted(set(obs["sample"]) - set(known.index))
     if missing:
         raise UserError(f"cells of {some(missing)}, which samples.tsv does not include")
-    table = obs[["sample", "cell_type"]].copy()
-    pooled = "subject" in obs
+    table = obs[["sample", "cell_type"]].astype(str)
     for field in ("subject", "group"):
-        of_sample = table["sample"].map(known[field].astype(str))
-        table[field] = obs[field].astype(str).str.strip() if field in obs else of_sample
-    table["fraction"] = table["sample"].map(known["fraction"].astype(str))
+        source = obs[field] if field in obs else table["sample"].map(known[field])
+        table[field] = source.astype(str)
+    table["fraction"] = table["sample"].map(known["fraction"]).astype(str)
     table["part"] = table["fraction"] if apart else ""
-    usable = (table["subject"] != "") & (table["group"] != "")
     keys = ["subject", "group", "part"]
-    names = {}
-    for key, rows in table[usable].groupby(keys, sort=False):
-        own = [name for name in known.index if name in set(rows["sample"])]
-        names[key] = "+".join(own) + (f":{key[0]}" if pooled else "")
-    table["profile"] = [
-        names.get(key, "") if good else ""
-        for *key, good in zip(*(table[name] for name in keys), usable, strict=True)
-        for key in [tuple(key)]
-    ]
-    steps = []
-    lost = int((~usable).sum())
-    if lost:
-        steps.append(
-            _step(
-                "cells without a subject",
-                "cell",
-                lost,
-                "the table of cells gives no subject or no group for them",
-                table.loc[~usable, "sample"].unique(),
-            )
-        )
-    return table, steps
+    place = {name: number for number, name in enumerate(known.index)}
+    units = table.drop_duplicates([*keys, "sample"])
+    units = units.iloc[units["sample"].map(place).argsort(kind="stable")]
+    names = units.groupby(keys, sort=False)["sample"].agg("+".join).rename("profile").reset_index()
+    if "subject" in obs:
+        names["profile"] += ":" + names["subject"]
+    merged = table.reset_index(names="cell").merge(names, on=keys, how="left", sort=False)
+    return merged.set_index("cell")
 
 
 def _step(step, unit, left_out, reason, examples=()):
@@ -75,7 +61,6 @@ def composition(table):
     """
     import pandas as pd
 
-    table = table[table["profile"] != ""]
     numbers = pd.crosstab(table["profile"], table["cell_type"])
     share = numbers.div(numbers.sum(axis=1), axis=0)
     long = numbers.stack().rename("n_cells").reset_index()
@@ -99,7 +84,6 @@ def choose_strata(table, contrasts, min_cells, min_subjects):
     """
     import pandas as pd
 
-    table = table[table["profile"] != ""]
     typed = table[table["cell_type"] != UNASSIGNED]
     sizes = pd.concat(
         [
@@ -208,21 +192,58 @@ def add_up(block, codes, n_groups):
     return (member @ block).toarray()
 
 
-def from_cells(obs, files, samples, contrasts, settings, globins_of, apart=False):
+def cells_lost(steps):
+    """Rows of the attrition table for what happened to cells and genes before they were summed.
+
+    steps: cell_steps.tsv. One row a step, with what each sample lost as examples.
+    """
+    rows = []
+    lost = steps[steps["left_out"] > 0]
+    for (step, unit), part in lost.groupby(["step", "unit"], sort=False):
+        reasons = part["reason"].unique()
+        rows.append(
+            {
+                "step": step,
+                "unit": unit,
+                "left_out": int(part["left_out"].sum()),
+                "reason": reasons[0] if len(reasons) == 1 else "by sample, see cell_steps.tsv",
+                "examples": some(
+                    f"{sample} {n:.0f}"
+                    for sample, n in zip(part["sample"], part["left_out"], strict=True)
+                ),
+            }
+        )
+    return rows
+
+
+def umap_table(obs, places, samples):
+    """The cells that are shown in pictures: DataFrame, a row a cell.
+
+    obs, places: obs and obsm X_umap of cells.h5ad; samples: the curated table.
+    """
+    import numpy as np
+
+    shown = ~np.isnan(places[:, 0])
+    table = label_cells(obs[shown], samples)[["sample", "subject", "group", "cell_type"]]
+    table.insert(0, "cell", table.index)
+    table["cluster"] = obs["cluster"].astype(str)[shown].to_numpy()
+    table["umap1"], table["umap2"] = places[shown].round(3).T
+    return table.reset_index(drop=True)
+
+
+def from_cells(obs, files, notes, samples, contrasts, settings, globins_of, apart=False):
     """(AnnData, attrition table, summary, composition table): pseudobulk profiles of a study.
 
-    obs: cells of cells.h5ad; files: dict of sample -> h5ad; samples: the curated table;
-    settings: 'min_cells' and 'min_subjects'; globins_of: function from gene identifiers to those
-    of globins; apart: keep a subject's fractions apart. The AnnData has the form of
-    `profiles.from_counts`, a stratum a cell type and 'all', and obs also 'cell_type', 'n_cells'.
-    Log-CPM and TMM are made within each stratum.
+    obs: cells of cells.h5ad; files: dict of sample -> h5ad; notes: as from `cells_lost`; samples:
+    the curated table; settings: 'min_cells' and 'min_subjects'; globins_of: function from gene
+    identifiers to those of globins; apart: keep a subject's fractions apart. The AnnData has the
+    form of `profiles.from_counts`, a stratum a cell type and 'all', and obs also 'cell_type',
+    'n_cells'. Log-CPM and TMM are made within each stratum.
     Raises UserError where no subject has enough cells.
     """
     import pandas as pd
 
-    from .profiles import attrition_table, library_warnings
-
-    table, steps = label_cells(obs, samples, apart)
+    table = label_cells(obs, samples, apart)
     mix = composition(table)
     profiles, left_out = choose_strata(
         table, contrasts, settings["min_cells"], settings["min_subjects"]
@@ -263,7 +284,7 @@ def from_cells(obs, files, samples, contrasts, settings, globins_of, apart=False
     data.obs["effective_library_size"] = pd.concat(effective)[list(counts.columns)].to_numpy()
     data.obs["globin_fraction"] = (counts.loc[globins].sum() / library).to_numpy()
     data.uns["globins"] = list(globins)
-    attrition = attrition_table([*steps, *left_out, *gene_steps, *clean_steps])
+    attrition = attrition_table([*notes, *left_out, *gene_steps, *clean_steps])
     return data, attrition, summary, mix
 
 
@@ -273,9 +294,9 @@ def _assemble(values, profiles, table, samples, var, summary):
     import pandas as pd
 
     known = samples.set_index("sample")
-    used = table[table["profile"] != ""].drop_duplicates(["profile", "sample"])
+    used = table.drop_duplicates(["profile", "sample"])
     rows = []
-    for name, profile in profiles.iterrows():
+    for profile in profiles.to_dict("records"):
         cells = used[used["profile"] == profile["base"]]
         own = known.loc[[s for s in known.index if s in set(cells["sample"])]]
         row = {field: _joined(own[field]) for field in SAMPLE_FIELDS[:-1]}
