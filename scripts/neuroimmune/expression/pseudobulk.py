@@ -208,8 +208,8 @@ def cells_lost(steps):
                 "left_out": int(part["left_out"].sum()),
                 "reason": reasons[0] if len(reasons) == 1 else "by sample, see cell_steps.tsv",
                 "examples": some(
-                    f"{sample} {n:.0f}"
-                    for sample, n in zip(part["sample"], part["left_out"], strict=True)
+                    f"{row.sample} {row.left_out:.0f}" if row.sample else row.examples
+                    for row in part.itertuples()
                 ),
             }
         )
