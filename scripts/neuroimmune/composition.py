@@ -4,7 +4,7 @@ As propeller does (Phipson 2022, doi:10.1093/bioinformatics/btac582): limma with
 variances on the logit of the shares.
 """
 
-from .contrast import adjust, design_of
+from .contrast import adjust, design_of, whitening_of
 from .stats import linear
 
 COLUMNS = (
@@ -77,7 +77,9 @@ def compare_composition(study, name, contrast, composition, obs, settings):
         tested = [kind for kind in numbers if table.at[kind, "n_cells"] >= settings["min_cells"]]
         table.loc[~table.index.isin(tested), "status"] = "too few cells"
         if design is not None and not report["problem"] and len(tested) > 1:
-            model = linear.fit(log2_odds(numbers)[tested].T, design, robust=len(tested) > 2)
+            odds = log2_odds(numbers)[tested]
+            whiten, _ = whitening_of(odds, kept, design, contrast)
+            model = linear.fit((whiten @ odds).T, whiten @ design, robust=len(tested) > 2)
             model["q"] = adjust(model["p"])
             table = table.join(model.rename(columns={"coefficient": "log2_odds_ratio"}))
         parts.append(table.reindex(columns=[c for c in COLUMNS if c not in ("study", "contrast")]))

@@ -57,7 +57,14 @@ def test_default_config_and_studies_are_valid():
         check_yaml(config, SCHEMAS / "config.schema.yaml", [ROOT / "config" / "config.yaml"]) == []
     )
     studies = read_studies(config["studies"], "config/studies", [ROOT], SCHEMAS)
-    assert list(studies) == ["GSE195791", "GSE112540", "GSE67255", "GSE159094", "GSE186294"]
+    assert list(studies) == [
+        "GSE301528",
+        "GSE195791",
+        "GSE112540",
+        "GSE67255",
+        "GSE159094",
+        "GSE186294",
+    ]
 
 
 def test_config_typo_names_file_line_and_the_keys_there_are(tmp_path):

@@ -133,10 +133,10 @@ def choose_strata(table, contrasts, min_cells, min_subjects):
             )
             kept = kept[kept["stratum"] != stratum]
     kept = kept.rename(columns={"profile": "base"})
-    whole = kept["cell_type"] == STRATUM
-    kept.index = kept["base"].where(whole, kept["base"] + ":" + kept["cell_type"])
-    order = kept.assign(whole=~whole).sort_values(["whole", "stratum"], kind="stable").index
-    return kept.loc[order, ["base", "cell_type", "stratum", "n_cells"]], steps
+    kept["typed"] = kept["cell_type"] != STRATUM
+    kept = kept.sort_values(["typed", "stratum"], kind="stable")
+    kept.index = kept["base"].where(~kept["typed"], kept["base"] + ":" + kept["cell_type"])
+    return kept[["base", "cell_type", "stratum", "n_cells"]], steps
 
 
 def sum_counts(files, table, profiles):

@@ -60,15 +60,19 @@ def noncentral_interval(t, df, level=0.95):
 def _ncp(t, df, probability):
     """Noncentrality at which P(T <= t) is `probability`."""
     import numpy as np
-    from scipy import optimize, stats
+    from scipy import integrate, optimize, stats
 
     if not np.isfinite(t):
         return np.nan
 
-    # scipy's nct.cdf turns to NaN far from the centre, so the bracket grows from t outwards.
-    # The distribution function falls with the noncentrality.
+    # The distribution function falls with the noncentrality; the bracket grows from t outwards.
     def excess(ncp):
-        return stats.nct.cdf(t, df, ncp) - probability
+        found = stats.nct.cdf(t, df, ncp)
+        if np.isnan(found):  # as scipy's may be far from the centre: mean over the chi-squared
+            found, _ = integrate.quad(
+                lambda q: stats.norm.cdf(t * np.sqrt(stats.chi2.ppf(q, df) / df) - ncp), 0, 1
+            )
+        return found - probability
 
     step = 1.0
     if excess(t) > 0:
