@@ -4,7 +4,7 @@ Turn single cells into pseudobulk profiles, and show who expresses which gene.
 needs: the files of every sample that samples.tsv lists, results/<study>/samples.tsv
 makes: results/<study>/cells/<sample>.h5ad, cells.h5ad, cell_steps.tsv;
        profiles.h5ad, attrition.tsv, profiles.json, composition.tsv, cells_umap.tsv.gz;
-       cell_scores.h5ad, receptor_map.tsv; contrasts/<contrast>.composition.tsv
+       cell_scores.h5ad, receptor_map.tsv; contrasts/<contrast>.cell_mix.tsv
 """
 
 
@@ -173,7 +173,7 @@ rule test_composition:
         composition=rules.sum_pseudobulk.output.composition,
         profiles=rules.sum_pseudobulk.output.profiles,
     output:
-        composition="results/{study}/contrasts/{contrast}.composition.tsv",
+        mix="results/{study}/contrasts/{contrast}.cell_mix.tsv",
     log:
         "results/logs/test_composition/{study}/{contrast}.log",
     benchmark:

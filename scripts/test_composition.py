@@ -15,4 +15,4 @@ with job(snakemake):
         read_tables(snakemake.input.profiles)[0],
         snakemake.params.settings,
     )
-    write_table(snakemake.output.composition, table)
+    write_table(snakemake.output.mix, table)

@@ -124,7 +124,7 @@ def load(config, base, config_files):
             *results("genes.tsv"),
             *results("subjects.tsv"),
             *(f"results/{name}/{file}" for name in sorted(cells) for file in CELL_TABLES),
-            *(path for path in results("composition.tsv") if path.split("/")[1] in cells),
+            *(path for path in results("cell_mix.tsv") if path.split("/")[1] in cells),
         ],
         "templates": [_relative(path) for path in sorted(report.glob("templates/*"))],
         "study_pages": [f"results/report/{name}.html" for name in records],
