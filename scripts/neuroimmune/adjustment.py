@@ -51,7 +51,7 @@ def adjusted_effects(tables, kept, design, whiten, report, settings):
     """
     import pandas as pd
 
-    if design is None:
+    if design is None or tables["controls"].empty:
         return pd.DataFrame(columns=list(COLUMNS))
     controls = tables["controls"]
     relative = relative_expression(tables["profiles"][kept.index], controls)

@@ -96,7 +96,7 @@ def run_contrast(study, name, contrast, labels, tables, settings):
         if design is not None:
             globins = part["profiles"].uns.get("globins", [])
             chosen = part["profiles"][kept.index]
-            block = kept["subject"] if contrast.get("blocked") else None
+            block = None if report["correlation"] is None else kept["subject"]
             genes, report["genes_left_out"] = gene_table(
                 chosen,
                 mapping,
@@ -305,13 +305,14 @@ def _imbalances(kept, contrast, confounded):
 def whitening_of(scores, kept, design, contrast):
     """(matrix that makes the samples of a contrast independent, correlation within a subject).
 
-    The unit matrix and None unless the contrast is blocked, see `linear.whitening`. scores:
-    profiles x sets.
+    The unit matrix and None unless the contrast is blocked, see `linear.whitening`; also where a
+    cell type has no score, or no subject twice. scores: profiles x sets.
     """
-    if design is None or not contrast.get("blocked"):
-        return linear.whitening(kept.index, 0.0), None
     scores = scores.loc[kept.index]
     scores = scores.loc[:, scores.notna().all()]
+    repeated = kept["subject"].duplicated().any()
+    if design is None or not contrast.get("blocked") or not repeated or scores.empty:
+        return linear.whitening(kept.index, 0.0), None
     correlation = linear.subject_correlation(scores, design, kept["subject"])
     return linear.whitening(kept["subject"], correlation), correlation
 

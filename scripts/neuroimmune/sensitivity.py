@@ -55,7 +55,7 @@ def run_sensitivity(study, name, contrast, tables, settings):
             "leave_one_out": pd.DataFrame(columns=list(GENE_COLUMNS)),
             "concordance": pd.DataFrame(columns=list(CONCORDANCE)),
         }
-        if design is not None:
+        if design is not None and len(part["controls"]):
             profiles = part["profiles"][kept.index]
             relative = relative_expression(profiles, part["controls"])
             sets = _sets(part, relative.columns)

@@ -23,6 +23,7 @@ EXAMPLES = {
     "inspect": "--config inspect=GSE159094",
     "testcase": "--config testcase=GSE159094/dexamethasone_vs_vehicle/gr_response_up",
 }
+CELL_TABLES = ("cell_steps.tsv", "composition.tsv", "cells_umap.tsv.gz", "receptor_map.tsv")
 PANEL_TABLES = ("sets", "members", "genes", "ambiguous", "former_ids")
 
 
@@ -54,10 +55,15 @@ def load(config, base, config_files):
                 "tissue": record["tissue"],
                 "simulated": "yes" if record.get("simulated") else "no",
             },
+            "cell_samples": {
+                row["sample"]: {"sample": row["sample"], "files": row.get("files", "")}
+                for row in record["rows"] or []
+            },
         }
         for name, record in records.items()
     }
     downloads = [geo_path(*item) for record in records.values() for item in geo_files(record)]
+    cells = {name for name, record in records.items() if record["assay"] == "scrnaseq"}
     contrasts = [(name, c) for name, record in records.items() for c in record["contrasts"]]
 
     def results(pattern):
@@ -90,8 +96,21 @@ def load(config, base, config_files):
             for record in records.values()
             for file, value in record["source"].get("sha256", {}).items()
         },
-        "study_pattern": "|".join(map(re.escape, records)),
-        "contrast_pattern": "|".join(sorted({re.escape(name) for _, name in contrasts})),
+        "study_pattern": _pattern(records),
+        "bulk_pattern": _pattern(set(records) - cells),
+        "cells_pattern": _pattern(cells),
+        "sample_pattern": _pattern(
+            s for study in studies.values() for s in study["paths"]["cells"]
+        ),
+        "contrast_pattern": _pattern({name for _, name in contrasts}),
+        "cell_files": {
+            name: [f"results/{name}/cells/{s}.h5ad" for s in study["paths"]["cells"]]
+            for name, study in studies.items()
+        },
+        "cell_step_files": {
+            name: [f"results/{name}/cells/{s}.json" for s in study["paths"]["cells"]]
+            for name, study in studies.items()
+        },
         "sets_tables": results("sets.tsv"),
         "adjusted_tables": results("adjusted.tsv"),
         "designs": results("design.json"),
@@ -123,6 +142,8 @@ def load(config, base, config_files):
             *results("concordance.tsv"),
             *results("genes.tsv"),
             *results("subjects.tsv"),
+            *(f"results/{name}/{file}" for name in sorted(cells) for file in CELL_TABLES),
+            *(path for path in results("cell_mix.tsv") if path.split("/")[1] in cells),
         ],
         "templates": [_relative(path) for path in sorted(report.glob("templates/*"))],
         "study_pages": [f"results/report/{name}.html" for name in records],
@@ -139,6 +160,11 @@ def chosen(config, key, path):
     if not config[key]:
         raise WorkflowError(f"say which: {EXAMPLES[key]}")
     return path.format(config[key])
+
+
+def _pattern(names):
+    """Regular expression for a wildcard: one of the names, or nothing where there are none."""
+    return "|".join(sorted(map(re.escape, set(names)))) or "(?!)"
 
 
 def geo_path(accession, file):

@@ -167,6 +167,15 @@ def _cross_checks(study, rows, yaml_file, rows_file):
         )
     elif single_cell:
         yield from _check_cells(study, rows, at, rows_file)
+    if "cells" in study and not single_cell:
+        yield f"{at('cells')}: cells: has a meaning for assay scrnaseq only"
+    if study.get("cells", {}).get("cell_types") == "table" and "cell_type" not in cell_fields(
+        study
+    ):
+        yield (
+            f"{at('cells', 'cell_types')}: cells.cell_types: 'table' needs "
+            "source.cells.fields.cell_type, which says where the cell types stand"
+        )
     if source.get("metadata") == "samples_table" and rows is None:
         yield (
             f"{at('source', 'metadata')}: source.metadata: 'samples_table' needs {rows_file}, "

@@ -570,6 +570,24 @@ write_tsv(
   "partial.tsv"
 )
 
+# ---- shares of cell types ----
+
+# As propeller (speckle) tests them: logit of the shares with 0.5 added to every number of cells,
+# lmFit, eBayes(robust = TRUE). One subject has an odd mix, so that robustness has work to do.
+seed(15)
+shares <- c(0.3, 0.25, 0.2, 0.1, 0.08, 0.05, 0.015, 0.005)
+cells <- sapply(1:8, function(sample) {
+  own <- shares * exp(rnorm(8, 0, 0.2))
+  if (sample > 4) own[2] <- 2 * own[2]
+  if (sample == 3) own[5] <- 8 * own[5]
+  rmultinom(1, 400 + 50 * sample, own / sum(own))
+})
+dimnames(cells) <- list(sprintf("type%d", 1:8), sprintf("s%d", 1:8))
+write_matrix(cells, "cell_numbers.tsv", "type")
+added <- t(t(cells + 0.5) / colSums(cells + 0.5))
+fit <- eBayes(lmFit(log(added / (1 - added)), two_group), robust = TRUE)
+write_fit(fit, "group", "cell_shares.tsv", "type")
+
 # ---- versions ----
 
 write_tsv(

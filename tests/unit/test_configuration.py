@@ -57,7 +57,14 @@ def test_default_config_and_studies_are_valid():
         check_yaml(config, SCHEMAS / "config.schema.yaml", [ROOT / "config" / "config.yaml"]) == []
     )
     studies = read_studies(config["studies"], "config/studies", [ROOT], SCHEMAS)
-    assert list(studies) == ["GSE195791", "GSE112540", "GSE67255", "GSE159094", "GSE186294"]
+    assert list(studies) == [
+        "GSE301528",
+        "GSE195791",
+        "GSE112540",
+        "GSE67255",
+        "GSE159094",
+        "GSE186294",
+    ]
 
 
 def test_config_typo_names_file_line_and_the_keys_there_are(tmp_path):
@@ -329,8 +336,8 @@ def test_all_problems_of_a_study_come_at_once(tmp_path):
         "study.yaml:3: organism: found 'human'; allowed: Homo sapiens, Mus musculus",
         "study.yaml:6: role: found 'main'; allowed: primary, positive control, confounder control, "
         "comparator, method check",
-        "study.yaml:7: typo: unknown key; allowed here: accession, assay, citation, contrasts, "
-        "exclude, notes, organism, role, samples, simulated, source, tissue, title",
+        "study.yaml:7: typo: unknown key; allowed here: accession, assay, cells, citation, "
+        "contrasts, exclude, notes, organism, role, samples, simulated, source, tissue, title",
         "samples.tsv:2: column treatment: found 'prednisolone'; allowed: none, glucocorticoid, "
         "glucocorticoid+rituximab, rituximab, other, unknown",
         "samples.tsv:3: sample GSM1 stands already in line 2",

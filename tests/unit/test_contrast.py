@@ -326,8 +326,8 @@ def test_permutation_switches_to_draws_above_the_limit():
     assert found["floor"] == pytest.approx(1 / 5001) and (found["p"] >= 1 / 5001).all()
 
 
-@pytest.mark.parametrize("df", [2, 3, 6, 20, 120])
-@pytest.mark.parametrize("t", [0.0, 0.1, -3.0, 20.0, -300.0])
+@pytest.mark.parametrize("df", [1, 2, 3, 6, 20, 120])
+@pytest.mark.parametrize("t", [0.0, 0.1, -3.0, 20.0, 60.0, -300.0])
 def test_noncentral_interval_holds_far_out(t, df):
     low, high = effect.noncentral_interval(t, df)
     mirrored = effect.noncentral_interval(-t, df)

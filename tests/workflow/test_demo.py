@@ -62,6 +62,59 @@ def test_the_confounded_contrast_keeps_its_numbers_without_a_verdict(verdicts):
     assert moved["log2_fold_change"] > 0.8 and moved["p"] < 0.001 and pd.isna(moved["q"])
 
 
+def test_the_effect_in_monocytes_is_found_in_monocytes_only(demo):
+    table = pd.read_csv(demo / "results" / "synthesis" / "verdicts.tsv", sep="\t")
+    cells = table[table["study"] == "GSE9000004"].set_index(["set_id", "stratum"])
+    found = cells.loc["adr_beta_camp_signalling"]
+    assert set(found.index) == {"all", "B cell", "CD4 T cell", "classical monocyte"}
+    row = found.loc["classical monocyte"]
+    assert row["verdict"] == "higher" and 0.8 < row["log2_fold_change"] < 1.5 and row["q"] < 0.01
+    assert (row["n_case"], row["n_reference"]) == (3, 3)
+    for stratum in ("B cell", "CD4 T cell"):
+        assert found.at[stratum, "verdict"] == "no difference"
+        assert abs(found.at[stratum, "log2_fold_change"]) < 0.3
+    members = pd.read_csv(ROOT / "config" / "panels" / "neuroimmune_panels.tsv", sep="\t")
+    planted = members.loc[members["set_id"] == "adr_beta_camp_signalling", "gene_symbol"]
+    touched = set(members.loc[members["gene_symbol"].isin(planted), "set_id"])
+    rest = cells[~cells.index.isin(touched, level="set_id")]
+    assert rest["verdict"].isin(["higher", "lower"]).mean() <= 0.05
+
+
+def test_every_cell_is_accounted_for(demo):
+    folder = demo / "results" / "GSE9000004"
+    samples = pd.read_csv(folder / "samples.tsv", sep="\t").set_index("sample")
+    assert samples.at["GSM99000408", "include"] == "no"
+    page = (demo / "results/report/GSE9000004.html").read_text()
+    reason = "its matrix has 7 more cells than its list of barcodes"
+    assert samples.at["GSM99000408", "reason"] == reason and reason in page
+    steps = pd.read_csv(folder / "cell_steps.tsv", sep="\t", keep_default_na=False)
+    kept = 0
+    for sample, rows in steps[steps["sample"] != ""].groupby("sample"):
+        of_cells = rows[rows["unit"] == "cell"]
+        left = of_cells["left"].astype(int).to_list()
+        assert left[0] - of_cells["left_out"].sum() == left[-1]
+        # Planted: 12 droplets without a cell, 4 dying cells.
+        lost = of_cells.set_index("step")["left_out"]
+        assert 12 <= lost["empty"] <= 20 and lost["mitochondrial share"] == 4, sample
+        kept += left[-1]
+    mix = pd.read_csv(folder / "composition.tsv", sep="\t")
+    assert mix["n_cells"].sum() == kept
+    # One donor stands in two fractions, and is one subject.
+    assert mix["profile"].nunique() == 6 and "GSM99000406+GSM99000407" in set(mix["profile"])
+    umap = pd.read_csv(folder / "cells_umap.tsv.gz", sep="\t")
+    assert len(umap) == kept and umap["umap1"].notna().all()
+    assert "empty" in page and "mitochondrial share" in page
+
+
+def test_who_expresses_the_receptors(demo):
+    table = pd.read_csv(demo / "results/GSE9000004/receptor_map.tsv", sep="\t")
+    row = table[(table["symbol"] == "CD19") & (table["set_id"] == "conf_bcell")]
+    row = row.set_index("cell_type")
+    assert row.at["B cell", "share_cells"] > 0.5 > row.at["B cell", "expected_share_cells"]
+    assert row.at["CD4 T cell", "share_cells"] < 0.05
+    assert row.at["B cell", "n_donors"] == row.at["B cell", "n_donors_detecting"] == 6
+
+
 def test_null_sets_stay_null(verdicts):
     """Sets that share no gene with a planted one: at most 5 % move."""
     members = pd.read_csv(ROOT / "config" / "panels" / "neuroimmune_panels.tsv", sep="\t")
@@ -96,7 +149,8 @@ def test_every_download_has_its_manifest(demo):
     import json
 
     files = [p for p in (demo / "resources/geo").rglob("*.gz")]
-    assert len(files) == 6
+    assert len(files) == 7
+    files.append(demo / "resources/geo/GSE9000004/GSE9000004_RAW.tar")
     for path in files:
         manifest = json.loads(path.with_name(path.name + ".json").read_text())
         assert manifest["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -105,7 +159,13 @@ def test_every_download_has_its_manifest(demo):
 
 def test_every_page_says_simulated(demo):
     pages = sorted(path.name for path in (demo / "results/report").glob("*.html"))
-    assert pages == ["GSE9000001.html", "GSE9000002.html", "GSE9000003.html", "index.html"]
+    assert pages == [
+        "GSE9000001.html",
+        "GSE9000002.html",
+        "GSE9000003.html",
+        "GSE9000004.html",
+        "index.html",
+    ]
     for name in pages:
         text = (demo / "results/report" / name).read_text()
         assert "SIMULATED DATA" in text
@@ -117,7 +177,7 @@ def test_every_result_says_simulated(demo, verdicts):
     import anndata
 
     assert set(verdicts["simulated"]) == {"yes"}
-    for study in ("GSE9000001", "GSE9000002", "GSE9000003"):
+    for study in ("GSE9000001", "GSE9000002", "GSE9000003", "GSE9000004"):
         folder = demo / "results" / study
         assert json.loads((folder / "profiles.json").read_text())["simulated"] == "yes"
         assert anndata.read_h5ad(folder / "scored_profiles.h5ad").uns["simulated"] == "yes"
@@ -130,7 +190,7 @@ def digests(folder):
     return {
         path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in results.rglob("*")
-        if path.suffix in (".tsv", ".json") and not {"logs", "benchmarks"} & set(path.parts)
+        if path.suffix in (".tsv", ".json", ".gz") and not {"logs", "benchmarks"} & set(path.parts)
     }
 
 
@@ -186,8 +246,9 @@ def test_an_edited_method_reruns_its_stage_and_what_follows(copy):
     assert planned(run, repository) == {}
     edit(library / "stats" / "power.py", "alpha=0.05, power=0.8", "alpha=0.05, power=0.9")
     assert planned(run, repository) == {
-        "test_contrast": 3,
-        "compare_scorers": 3,
+        "test_contrast": 4,
+        "compare_scorers": 4,
+        "test_composition": 1,
         "give_verdicts": 1,
         "pool_studies": 1,
         "check_controls": 1,
