@@ -534,9 +534,11 @@ def test_h5ad(tmp_path, monkeypatch, kind, block):
     data, notes = read(path, source=H5AD)
     check(data)
     assert list(data.var["label"]) == ["A", "B", "C"] and notes == []
-    data, notes = read(path, sample("GSM2"), SPLIT)
+    data, notes = read(path, sample("GSM2"), SPLIT | {"sample_files": ["GSM1.h5ad"]})
     check(data, COUNTS[:, [1, 3]], barcodes=[CELLS[1], CELLS[3]])
     assert notes == []
+    data, _ = read(path.rename(tmp_path / "all.h5ad"), sample("GSM2"), SPLIT)
+    check(data, COUNTS[:, [1, 3]], barcodes=[CELLS[1], CELLS[3]])
 
 
 def test_h5ad_in_an_archive(tmp_path):

@@ -109,12 +109,13 @@ def _named_files(paths, source):
 
 def _find_files(paths, sample, source):
     """((path, name inside) -> 'HDF5', 'matrix', 'text' or 'other'; whether others share them)."""
-    own = {file_name(name, sample) for name in source.get("sample_files", []) if "{" in name}
+    given = source.get("sample_files", [])
+    own = {file_name(name, sample) for name in given if "{" in name}
     files, others = _kinds(paths, lambda name: name in own or _belongs(name, sample))
     if files:
         return files, False
     if "sample" in source.get("cells", {}):
-        files, _ = _kinds(paths, lambda name: not GSM.search(name))
+        files, _ = _kinds(paths, lambda name: name in given or not GSM.search(name))
         if files:
             return files, True
     by = f" by {sample['files']!r} (files in samples.tsv)" if sample.get("files") else ""
