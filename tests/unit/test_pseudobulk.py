@@ -21,6 +21,7 @@ SAMPLES = pd.DataFrame(
         "group": ["aiha", "aiha", "healthy", "healthy", "healthy"],
         "phase": "",
         "treatment": ["glucocorticoid", "none", "none", "none", "none"],
+        "dose": [""] * 5,
         "tissue": "marrow",
         "batch": "",
         "sex": "female",
