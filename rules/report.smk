@@ -1,8 +1,9 @@
 """
-Write the report: a verdict matrix, and a page a study.
+Write the report: a verdict matrix, a page a study and an axis, methods, what could be found.
 
 needs: results/synthesis/verdicts.tsv and the tables of every study
-makes: results/report/index.html, results/report/<study>.html
+makes: results/report/{index,power,methods,<study>}.html, results/report/sets/<axis>.html,
+       results/report/tables.xlsx, results/ro-crate-metadata.json
 """
 
 
@@ -21,7 +22,10 @@ rule write_report:
         templates=RUN["templates"],
     output:
         index="results/report/index.html",
+        power="results/report/power.html",
+        methods="results/report/methods.html",
         studies=RUN["study_pages"],
+        axes=RUN["axis_pages"],
     log:
         "results/logs/write_report.log",
     benchmark:
@@ -33,6 +37,7 @@ rule write_report:
         runtime=20,
     params:
         studies={name: study["record"] for name, study in STUDIES.items()},
+        axes=RUN["axes"],
         code=code_of("write_report.py"),
     message:
         "Writing the report"

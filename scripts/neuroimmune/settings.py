@@ -53,6 +53,7 @@ def load(config, base, config_files):
     def results(pattern):
         return [f"results/{study}/contrasts/{name}.{pattern}" for study, name in contrasts]
 
+    axes = [axis for family in config["panels"]["families"].values() for axis in family]
     report = base / "scripts" / "neuroimmune" / "report"
     base_url = config["geo"]["base_url"]
     folder = base_url.removeprefix("file:")
@@ -93,6 +94,7 @@ def load(config, base, config_files):
                     "panel_mapping.tsv",
                     "detectability.tsv",
                     "detection_rules.tsv",
+                    "scores.tsv",
                     "checks.tsv",
                     "checks_pca.tsv",
                 )
@@ -101,11 +103,14 @@ def load(config, base, config_files):
             *results("design.json"),
             *results("adjusted.tsv"),
             *results("concordance.tsv"),
+            *results("leave_one_out.tsv"),
             *results("genes.tsv"),
             *results("subjects.tsv"),
         ],
         "templates": [_relative(path) for path in sorted(report.glob("templates/*"))],
         "study_pages": [f"results/report/{name}.html" for name in records],
+        "axes": axes,
+        "axis_pages": [f"results/report/sets/{axis}.html" for axis in axes],
     }
 
 

@@ -1,7 +1,9 @@
 """The report, built from small made-up tables: what stands on the pages, and that nothing leaks."""
 
 import json
+import posixpath
 import re
+from html import unescape
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -13,20 +15,34 @@ from neuroimmune.checks import COLUMNS, SHARED_COLUMNS
 from neuroimmune.contrast import SET_COLUMNS
 from neuroimmune.files import write_table
 from neuroimmune.report import formats
-from neuroimmune.report.build import MARKS, QUESTIONS, write_report
+from neuroimmune.report.build import write_report
+from neuroimmune.report.formats import MARKS, QUESTIONS
 from neuroimmune.studies import QUESTION_FACTOR
 from neuroimmune.verdict import VERDICTS
 
 HOSTILE = '<script>alert(1)</script> & "</script>\'" onclick="x'
 NAN = float("nan")
 CONFIG = {
-    "adjust": {"min_attenuation": 0.5, "max_p": 0.05},
+    "studies_dir": "config/studies",
+    "adjust": {
+        "min_attenuation": 0.5,
+        "max_p": 0.05,
+        "max_vif": 5,
+        "erythroid_genes": ["ALAS2"],
+        "composition_sets": ["conf_nk"],
+        "exposure_sets": ["gr_response_up"],
+    },
     "panels": {
         "families": {"neuroimmune": ["hpa", "adrenergic"], "negative_control": ["negative_control"]}
     },
-    "detect": {"min_count": 10, "min_fraction": 0.5, "background_sets": ["neg_testis", "neg_x"]},
+    "detect": {
+        "min_count": 10,
+        "min_fraction": 0.5,
+        "background_quantile": 0.95,
+        "background_sets": ["neg_testis", "neg_x"],
+    },
     "score": {"controls_per_gene": 50},
-    "contrast": {"margin_fold": 1.5},
+    "contrast": {"margin_fold": 1.5, "max_permutations": 20000, "seed": 7},
     "verdict": {
         "max_q": 0.05,
         "max_permutation_p": 0.05,
@@ -48,7 +64,7 @@ CHANGES = {"A": 0.8696602129, "B": 0.9810475727, "C": 0.6323285695, "D": 0.69726
 class Page(HTMLParser):
     """Text, links, ids, and whether every tag that is opened is closed in order."""
 
-    VOID = {"meta", "link", "input", "br", "rect", "path", "circle"}
+    VOID = {"meta", "link", "input", "br"}
 
     def __init__(self, text):
         super().__init__()
@@ -115,13 +131,15 @@ def agreement(design, mapping):
 
 
 def ladder(design):
-    """Adjusted effects of adr_beta: one rung with numbers, one with a reason instead."""
+    """Adjusted effects of adr_beta: two rungs with numbers, one with a reason instead."""
     key = {"study": design["study"], "contrast": design["contrast"], "stratum": "all"}
     key |= {"set_id": "adr_beta"}
     numbers = {"log2_fold_change": 0.25, "ci_low": -0.1, "ci_high": 0.6, "p": 0.14}
     numbers |= {"vif": 1.5, "attenuation": 0.72}
     blank = dict.fromkeys(numbers, "")
+    unadjusted = {"log2_fold_change": 0.9, "p": 0.001, "vif": 1, "attenuation": 0}
     return [
+        {**key, "adjustment": "none", "status": "", "covariate": ""} | numbers | unadjusted,
         {**key, "adjustment": "erythroid", "status": "", "covariate": "erythroid marker genes"}
         | numbers,
         {**key, "adjustment": "treatment", "status": "not adjusted: <b>untreated</b>"}
@@ -254,6 +272,24 @@ def checks_of(d):
     return [{"study": d["study"], **entry} for entry in rows]
 
 
+def scores_of(d):
+    """Of adr_beta: the cases lie 0.5 above the references, which lie from 1.0 to 1.3."""
+    return [
+        {"stratum": "all", "profile": item["profile"], "set_id": "adr_beta"}
+        | {"score": 1 + 0.1 * (number % 4) + 0.5 * (item["group"] == d["case"])}
+        for number, item in enumerate(d["profiles"])
+    ]
+
+
+def left_out(d):
+    key = {"stratum": "all", "set_id": "adr_beta", "direction": 1, "share": 0.5}
+    numbers = (("ADRB2", 0.9, 0.1), ("PDE4B", 0.3, 0.8))
+    return [
+        {**key, "data_id": gene, "log2_fold_change": own, "log2_fold_change_without": without}
+        for gene, own, without in numbers
+    ]
+
+
 def picture_of(d):
     return [
         {"stratum": "all", "profile": item["profile"], "group": item["group"]}
@@ -340,11 +376,13 @@ def write(root, rows=None, studies=STUDIES, shared=None):
             table(f"{folder}/detection_rules.tsv", [rule]),
             table(f"{folder}/checks.tsv", checks_of(d)),
             table(f"{folder}/checks_pca.tsv", picture_of(d)),
+            table(f"{folder}/scores.tsv", scores_of(d)),
             document(f"{contrast}.design.json", [d]),
             table(f"{contrast}.genes.tsv", genes),
             table(f"{contrast}.subjects.tsv", subjects),
             table(f"{contrast}.adjusted.tsv", ladder(d)),
             table(f"{contrast}.concordance.tsv", [agreement(d, mapping)]),
+            table(f"{contrast}.leave_one_out.tsv", left_out(d)),
         ]
         manifest = {"url": "https://ftp.ncbi.nlm.nih.gov/geo/x", "bytes": 422652}
         manifest |= {"sha256": "ab" * 32, "downloaded": "2025-01-02T03:04:05Z"}
@@ -369,9 +407,15 @@ def write(root, rows=None, studies=STUDIES, shared=None):
         tables=tables,
         manifests=manifests,
     )
-    pages = {name: root / f"report/{name}.html" for name in ["index", *studies]}
-    outputs = SimpleNamespace(index=pages["index"], studies=[pages[name] for name in studies])
-    write_report(inputs, studies, outputs)
+    axes = [axis for family in CONFIG["panels"]["families"].values() for axis in family]
+    names = ["index", "power", "methods", *studies, *(f"sets/{axis}" for axis in axes)]
+    pages = {name: root / f"results/report/{name}.html" for name in names}
+    outputs = SimpleNamespace(
+        **{name: pages[name] for name in ("index", "power", "methods")},
+        studies=[pages[name] for name in studies],
+        axes=[pages[f"sets/{axis}"] for axis in axes],
+    )
+    write_report(inputs, studies, axes, outputs)
     return {name: Page(path.read_text(encoding="utf-8")) for name, path in pages.items()}
 
 
@@ -385,14 +429,16 @@ def test_nothing_from_the_data_becomes_markup(pages):
         assert page.open == [], name
         assert page.raw.count("<script") == page.raw.count("</script>") == 1
         assert not any(key.startswith("on") for _, key, _ in page.attributes)
-        assert HOSTILE in page.text
+        assert (HOSTILE in page.text) == (
+            name not in ("power", "sets/hpa", "sets/negative_control")
+        )
         assert len(page.ids) == len(set(page.ids))
     cautions = [value for _, key, value in pages["index"].attributes if key == "data-caution"]
     assert cautions == [HOSTILE]
 
 
 def test_pages_need_nothing_from_outside_and_their_links_lead_somewhere(pages):
-    ids = {f"{name}.html": page.ids for name, page in pages.items()}
+    ids = {f"results/report/{name}.html": page.ids for name, page in pages.items()}
     for name, page in pages.items():
         assert "url(" not in page.raw and "@import" not in page.raw
         assert not [item for item in page.attributes if item[1] in ("src", "srcset", "data")]
@@ -401,15 +447,20 @@ def test_pages_need_nothing_from_outside_and_their_links_lead_somewhere(pages):
                 continue
             assert tag == "a"
             if value.startswith("https://"):
-                assert re.match(r"https://(www|pubmed)\.ncbi\.nlm\.nih\.gov/", value)
+                assert re.match(r"https://((www|pubmed)\.ncbi\.nlm\.nih\.gov|doi\.org)/", value)
                 continue
             target, _, fragment = value.partition("#")
-            assert target in ["", *ids]
-            if fragment:
-                assert fragment in ids[target or f"{name}.html"]
+            here = f"results/report/{name}.html"
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(here), target))
+            target = here if value.startswith("#") else target
+            if target in ids:
+                assert not fragment or fragment in ids[target], value
+            else:  # a table to download
+                assert re.fullmatch(r"results/(report/tables\.xlsx|[\w/.-]+\.(tsv|json))", target)
     linked = [value for _, key, value in pages["index"].attributes if key == "href"]
-    assert {"GSE1.html", "GSE2.html"} <= set(linked)
+    assert {"GSE1.html", "GSE2.html", "power.html", "methods.html"} <= set(linked)
     assert ("a", "href", "index.html") in pages["GSE1"].attributes
+    assert ("a", "href", "../index.html") in pages["sets/hpa"].attributes
 
 
 def test_missing_numbers_are_dashes(pages):
@@ -418,18 +469,21 @@ def test_missing_numbers_are_dashes(pages):
         assert not re.search(r"\bnan\b", str(page.attributes), re.IGNORECASE)
     assert pages["GSE2"].row("Testis genes")[1:] == [
         *("= no difference", "0 of 1", "+0.01", "", "–", "1.01"),
-        *["–"] * 9,
+        *["–"] * 10,
+        "No difference: because",
     ]
 
 
 def test_matrix_marks_colours_and_numbers(pages):
     raw = pages["index"].raw
     row = re.search(r'<tr data-find="Induced by steroids gr_response_up.*?</tr>', raw, re.DOTALL)[0]
-    cell = r'<td><a class="([^"]*)" href="([^"]*)" aria-label="([^"]*)".*?>(.)</a>'
+    cell = r'<td id="([^"]*)".*?><a class="([^"]*)" href="([^"]*)" aria-label="([^"]*)".*?>(.)</a>'
     cells = re.findall(cell, row, re.DOTALL)
     assert cells == [
-        ("higher u3", "GSE1.html#dex_vs_vehicle.all.gr_response_up", "higher", "▲"),
-        ("inconclusive d3", "GSE2.html#aiha_vs_healthy.all.gr_response_up", "inconclusive", "?"),
+        ("m.GSE1.dex_vs_vehicle.all.gr_response_up", "higher u3")
+        + ("sets/hpa.html#gr_response_up.GSE1.dex_vs_vehicle.all", "higher", "▲"),
+        ("m.GSE2.aiha_vs_healthy.all.gr_response_up", "inconclusive d3")
+        + ("sets/hpa.html#gr_response_up.GSE2.aiha_vs_healthy.all", "inconclusive", "?"),
     ]
     assert (
         "Higher: because\nlog2 fold change +0.60 (95 % CI +0.20 to +1.00)\n"
@@ -449,7 +503,9 @@ def test_simulated_studies_are_named_on_every_page(pages, tmp_path):
         assert "SIMULATED DATA GSE2 is made up, not measured." in page.text
     assert "Nothing on this page is about real subjects." in pages["GSE2"].text
     assert "The study on this page is not simulated." in pages["GSE1"].text
-    head = re.search(r'<th scope="col"><a href="GSE2.*?</th>', pages["index"].raw, re.DOTALL)[0]
+    head = re.search(
+        r'<th scope="col" data-study="GSE2"><a href="GSE2.*?</th>', pages["index"].raw, re.DOTALL
+    )[0]
     flags = re.findall(r'class="flag">(.*?)<', head)
     assert flags == ["simulated", "confounded by sex", "treatment unknown"]
     real = {name: {**record, "simulated": False} for name, record in STUDIES.items()}
@@ -496,26 +552,40 @@ def test_numbers_of_a_set(pages):
         "1.41",
         "1.23",
         "99.5",
+        "–",
+        "Higher: because",
     ]
     assert "Percentile of random sets (reference, not a p-value)" in pages["GSE1"].text
 
 
+def part(page, place):
+    """The part of a set's page on one comparison."""
+    found = re.search(
+        rf'<details class="part" id="{re.escape(place)}">.*?</details>', page.raw, re.S
+    )
+    return Page(found[0])
+
+
 def test_paired_genes_show_the_change_of_every_subject(pages):
-    page = pages["GSE1"]
+    page = part(pages["sets/adrenergic"], "adr_beta.GSE1.dex_vs_vehicle.all")
     assert page.row("ADRB2") == [
         *("ADRB2", "+", "4 of 4", "3 of 4", "+0.80", "+0.60 to +0.98", "1.7e-04"),
         *("+0.87", "+0.98", "+0.63", "+0.70"),
     ]
-    assert page.row("ADRB1") == ["ADRB1", "+", "not in the data: no row under its symbol"]
+    assert "ADRB1 is not in the data: no row under its symbol" in page.text
     assert page.row("PDE4B")[:5] == ["PDE4B", "−", "4 of 4", "3 of 4", "not tested: too low"]
-    assert "higher where they fall and the others rise" in page.text
-    assert re.search(r'<tr class="low"><th scope="row">ADRB1', page.raw)
-    assert re.search(r'<tr><th scope="row">ADRB2', page.raw)
+    assert "higher where they fall and the others rise" in pages["sets/adrenergic"].text
+    page = part(pages["sets/adrenergic"], "adr_beta.GSE2.aiha_vs_healthy.all")
+    assert re.search(r'<tr class="low"><th scope="row">ADRB2.*?>not measurable</td></tr>', page.raw)
 
 
-def test_unpaired_genes_show_group_means(pages):
-    assert pages["GSE2"].row("ADRB2")[-2:] == ["7.50", "5.50"]
-    assert "mean in AIHA" in pages["GSE2"].text
+def test_unpaired_genes_show_group_means(tmp_path):
+    rows = verdicts()
+    rows[4] |= {"measurable_genes": "ADRB2"}
+    page = write(tmp_path, rows)["sets/adrenergic"]
+    page = part(page, "adr_beta.GSE2.aiha_vs_healthy.all")
+    assert page.row("ADRB2")[-2:] == ["7.50", "5.50"]
+    assert "mean in AIHA" in page.text
 
 
 def test_study_page_tells_where_the_data_come_from_and_what_is_missing(pages):
@@ -567,19 +637,73 @@ def test_interval_plot_is_cut_at_its_limits():
 
 
 def test_the_agreement_of_methods_stands_with_the_set(pages):
-    text = next(page.raw for page in pages.values() if "Other methods" in page.raw)
+    page = part(pages["sets/adrenergic"], "adr_beta.GSE1.dex_vs_vehicle.all")
     assert (
         "Other methods: 6 of 7 point the same way, 4 with p at most 0.05; <b>the conclusion "
         "depends on the scorer</b>."
-    ) in text
+    ) in page.raw
+    assert "without ADRB2 less than half of the effect is left" in page.text
+    assert pages["GSE1"].row(" ".join(HOSTILE.split()).replace("<", "&lt;")[:4])[-2] == (
+        "6 of 7 depends on the scorer"
+    )
 
 
-def test_the_adjusted_effects_stand_with_their_set(pages):
-    page = next(page.raw for page in pages.values() if "red-cell RNA</th>" in page.raw)
-    row = re.search(r'<tr><th scope="row">red-cell RNA</th>.*?</tr>', page, re.S)[0]
-    for wanted in ("+0.25", "\u22120.10 to +0.60", "0.14", ">72<", "1.5", "erythroid marker genes"):
-        assert wanted in row, (wanted, row)
-    assert "not adjusted: &lt;b&gt;untreated&lt;/b&gt;" in page
+def figure(page, name):
+    """Texts, numbers (rows of cells) and drawing of one figure."""
+    raw = re.search(rf'<figure class="plot" id="{re.escape(name)}".*?</figure>', page.raw, re.S)[0]
+    texts = [unescape(text) for text in re.findall(r"<text[^>]*>(.*?)</text>", raw)]
+    numbers = unescape(re.search(r'<pre class="numbers" hidden>(.*?)</pre>', raw, re.S)[1])
+    return texts, [line.split("\t") for line in numbers.split("\n")], raw
+
+
+def test_the_forest_shows_every_comparison(pages):
+    texts, numbers, raw = figure(pages["sets/hpa"], "gr_response_up.forest")
+    assert texts.index("Glucocorticoid against vehicle (control)") < texts.index("GSE1")
+    assert {"▲ higher", "4 v 4", "2/2", "GSE2 (simulated)", "? inconclusive"} <= set(texts)
+    first = dict(zip(*numbers[:2], strict=True))
+    assert (first["comparison"], first["log2_fold_change"]) == ("GSE1, dex vs vehicle", "0.6041")
+    assert (first["ci_low"], first["q"], first["verdict"]) == ("0.2", "2.4e-05", "higher")
+    # From -1 to +1 over 284 units, beside labels of 230: 0.6041 lies at 230 + 8 + 142 * 1.6041.
+    assert '<circle class="up" cx="465.8"' in raw
+    assert "Filled points: judged." in raw
+
+
+def test_the_ladder_joins_the_adjusted_effects(pages):
+    texts, numbers, raw = figure(pages["sets/adrenergic"], "adr_beta.ladder")
+    assert texts[:4] == ["GSE1", "dex vs vehicle", "unadjusted", "red-cell RNA: takes 72 %"]
+    assert numbers[2][:5] == ["GSE1, dex vs vehicle", "red-cell RNA", "0.25", "-0.1", "0.6"]
+    page = part(pages["sets/adrenergic"], "adr_beta.GSE1.dex_vs_vehicle.all")
+    assert "Steroids: not adjusted: &lt;b&gt;untreated&lt;/b&gt;." in page.raw
+
+
+def test_subjects_stand_beside_the_mean_of_the_reference(pages):
+    texts, numbers, raw = figure(pages["sets/adrenergic"], "adr_beta.subjects")
+    assert texts.count("n = 4") == 4
+    assert ["GSE1, dex vs vehicle", "A", "dex", "1.5"] in numbers
+    assert len(numbers) == 17
+    assert "<title>A: +0.35</title>" in raw  # 1.5 less the mean of 1.0 to 1.3
+    assert raw.count('class="join"') == 4  # the pairs of GSE1
+
+
+def test_genes_and_the_set_without_each(pages):
+    texts, numbers, _ = figure(pages["sets/adrenergic"], "adr_beta.genes")
+    assert "ADRB2 +" in texts and "+0.8" in texts and "ADRB1 +" not in texts
+    assert numbers == [
+        ["gene", "direction_in_set", "GSE1 dex vs vehicle", "GSE2 (simulated) aiha vs healthy"],
+        ["ADRB2", "1", "0.795", "0.795"],
+    ]
+    texts, numbers, _ = figure(pages["sets/adrenergic"], "adr_beta.left_out")
+    assert "+0.60; without ADRB2 +0.10" in texts
+    assert numbers[1] == ["GSE1, dex vs vehicle", "ADRB2", "0.6041", "0.1"]
+
+
+def test_a_verdict_is_explained_in_words(pages):
+    page = part(pages["sets/hpa"], "gr_response_up.GSE1.dex_vs_vehicle.all")
+    assert (
+        "Higher: because. With 4 against 4 subjects no exchange of group labels can give a p below "
+        "0.12; this one gives 0.12."
+    ) in page.text
+    assert "Of 2 comparisons: higher in 1, inconclusive in 1." in pages["sets/hpa"].text
 
 
 def test_flagged_samples_are_warned_of(pages):
@@ -604,11 +728,14 @@ def test_many_flags_of_one_kind_become_one_warning(pages):
 
 
 def test_the_picture_of_the_profiles(pages):
-    raw = pages["GSE2"].raw
-    points = re.findall(r'<circle class="(g\d)" cx="([\d.]+)" cy="([\d.]+)" r="5"/></g>', raw)
+    texts, numbers, raw = figure(pages["GSE2"], "pca.all")
+    points = re.findall(r'<circle class="(g\d)" cx="([\d.]+)" cy="([\d.]+)" r="4"><title>', raw)
     assert len(points) == 8
-    assert points[0] == ("g0", "72.0", "150.0") and points[7] == ("g1", "348.0", "130.3")
-    assert "60 % of the variance" in pages["GSE2"].text and "12 %" in pages["GSE2"].text
+    # 7 units reach 138 of the 150 that lie either way of the centre at 196, 160.
+    assert points[0] == ("g0", "58", "160") and points[7] == ("g1", "334", "140.3")
+    assert texts[:2] == ["component 1 (60 % of the variance)", "component 2 (12 % of the variance)"]
+    assert "healthy (n = 4)" in texts
+    assert numbers[1] == ["A_AIHA (AIHA)", "AIHA", "-7", "0"]
 
 
 def test_groups_are_tabled_by_what_is_recorded_and_by_sex(pages):

@@ -1,0 +1,98 @@
+"""Reading the result tables that the report shows."""
+
+from pathlib import Path
+
+from ..contrast import SET_TEXT
+from ..files import read_json, read_table
+from ..validation import read_yaml
+
+VERDICT_TEXT = {*SET_TEXT, "gate", "verdict", "detail", "reason"}
+CONCORDANCE_TEXT = {
+    "study",
+    "contrast",
+    "stratum",
+    "set_id",
+    "depends_on_scorer",
+    "leading_gene",
+    "carried_by_one_gene",
+}
+# Tables of one contrast: name -> the columns that hold text.
+CONTRAST_TABLES = {
+    "genes": {"stratum", "data_id", "symbol"},
+    "adjusted": {"study", "contrast", "stratum", "set_id", "adjustment", "status", "covariate"},
+    "concordance": CONCORDANCE_TEXT,
+    "leave_one_out": {"study", "contrast", "stratum", "set_id", "data_id"},
+    "subjects": {"stratum", "symbol", "subject", "group"},
+}
+
+
+def read_shared(inputs):
+    """What every page needs: verdicts, panels, config, manifests, samples in two studies."""
+    config = read_yaml(inputs.run_config)
+    return {
+        "verdicts": with_numbers(read_table(inputs.verdicts), VERDICT_TEXT),
+        "sets": read_table(inputs.sets).to_dict("records"),
+        "families": list(config["panels"]["families"]),
+        "members": _by_set(read_table(inputs.members, ["direction"])),
+        "shared": read_table(find(inputs.tables, "synthesis", "shared_samples.tsv")),
+        "config": config,
+        "manifests": {
+            (Path(path).parent.name, Path(path).name.removesuffix(".json")): read_json(path)
+            for path in inputs.manifests
+        },
+    }
+
+
+def read_study(paths, name, record):
+    """The tables of one study: dict of DataFrames, 'profiles' (dict), and 'contrasts', a list
+
+    of dicts with 'designs' (list) and the DataFrames of `CONTRAST_TABLES`.
+    """
+    return {
+        "samples": read_table(find(paths, name, "samples.tsv")),
+        "attrition": read_table(find(paths, name, "attrition.tsv"), ["left_out"]),
+        "profiles": read_json(find(paths, name, "profiles.json")),
+        "mapping": read_table(find(paths, name, "panel_mapping.tsv")),
+        "detectability": with_numbers(
+            read_table(find(paths, name, "detectability.tsv")),
+            {"stratum", "hgnc_id", "symbol", "data_id", "measurable", "group"},
+        ),
+        "rules": read_table(find(paths, name, "detection_rules.tsv"), ["measurable_controls"]),
+        "scores": read_table(find(paths, name, "scores.tsv"), ["score"]),
+        "checks": read_table(find(paths, name, "checks.tsv")),
+        "pca": read_table(find(paths, name, "checks_pca.tsv"), ["pc1", "pc2", "share1", "share2"]),
+        "contrasts": [
+            {
+                "designs": read_json(find(paths, name, "contrasts", f"{contrast}.design.json")),
+                **{
+                    table: with_numbers(
+                        read_table(find(paths, name, "contrasts", f"{contrast}.{table}.tsv")), text
+                    )
+                    for table, text in CONTRAST_TABLES.items()
+                },
+            }
+            for contrast in record["contrasts"]
+        ],
+    }
+
+
+def find(paths, *ending):
+    """The path that ends in these parts."""
+    return next(path for path in paths if Path(path).parts[-len(ending) :] == ending)
+
+
+def with_numbers(table, text):
+    """The table with every column but the text ones as floats."""
+    for column in table.columns:
+        if column not in text:
+            table[column] = table[column].where(table[column] != "").astype(float)
+    return table
+
+
+def records(table):
+    return table.to_dict("records")
+
+
+def _by_set(members):
+    members = members.sort_values(["set_id", "gene_symbol"], kind="stable")
+    return {name: records(rows) for name, rows in members.groupby("set_id", sort=True)}
