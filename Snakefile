@@ -6,6 +6,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+report: "rules/captions/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/geo.smk"
 include: "rules/curate.smk"
@@ -22,8 +25,26 @@ rule all:
     input:
         rules.give_verdicts.output.verdicts,
         rules.write_report.output.index,
+        rules.write_workbook.output.workbook,
+        rules.write_crate.output.crate,
 
 
 rule fetch:
     input:
         DOWNLOADS,
+
+
+onstart:
+    logger.info(console.opening(STUDIES))
+
+
+onsuccess:
+    if console.is_new(rules.write_crate.output.crate, STARTED):
+        logger.info(
+            console.closing(
+                rules.give_verdicts.output.verdicts,
+                RUN["designs"],
+                expand(rules.check_samples.output.checks, study=STUDIES),
+                rules.write_report.output.index,
+            )
+        )

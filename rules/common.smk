@@ -5,7 +5,9 @@ needs: config/config.yaml, the study folders
 makes: results/run_config.yaml
 """
 
+import os
 import sys
+import time
 from pathlib import Path
 
 # Not workflow.basedir: as a module this file lies elsewhere than the main Snakefile.
@@ -15,8 +17,10 @@ sys.path.insert(0, str(BASE / "scripts"))
 from neuroimmune import settings
 from neuroimmune.errors import UserError
 from neuroimmune.geo.urls import file_url
+from neuroimmune.report import console
 from neuroimmune.validation import read_yaml
-from neuroimmune.workflow import code_of
+from neuroimmune.workflow import QUIET, code_of
+from snakemake.settings.enums import Quietness
 from snakemake.utils import update_config
 
 if Path("config/config.yaml").exists():
@@ -34,6 +38,9 @@ try:
     RUN = settings.load(config, BASE, [DEFAULTS, *map(Path, workflow.configfiles)])
 except UserError as error:
     sys.exit(f"ERROR in the configuration: {error}")
+STARTED = time.time()
+if Quietness.ALL in (workflow.output_settings.quiet or ()):
+    os.environ[QUIET] = "yes"
 STUDIES = RUN["studies"]
 PANELS = RUN["panels"]
 DOWNLOADS = RUN["downloads"]

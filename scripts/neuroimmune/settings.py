@@ -75,6 +75,9 @@ def load(config, base, config_files):
         "contrast_pattern": "|".join(sorted({re.escape(name) for _, name in contrasts})),
         "sets_tables": results("sets.tsv"),
         "adjusted_tables": results("adjusted.tsv"),
+        "scorer_tables": results("scorers.tsv"),
+        "leave_one_out_tables": results("leave_one_out.tsv"),
+        "concordance_tables": results("concordance.tsv"),
         "designs": results("design.json"),
         "contrast_settings": {
             **config["contrast"],
@@ -110,6 +113,10 @@ def load(config, base, config_files):
         "templates": [_relative(path) for path in sorted(report.glob("templates/*"))],
         "study_pages": [f"results/report/{name}.html" for name in records],
         "axes": axes,
+        "workflow": {
+            path.relative_to(base).as_posix(): _relative(path)
+            for path in (base / "Snakefile", *sorted(base.glob("rules/*.smk")))
+        },
         "axis_pages": [f"results/report/sets/{axis}.html" for axis in axes],
     }
 
