@@ -30,8 +30,9 @@ with job(snakemake) as say:
     write_json(snakemake.output.design, result["designs"])
     for design in result["designs"]:
         own = result["sets"][result["sets"]["stratum"] == design["stratum"]]
+        found = own["log2_fold_change"].count()
         say(
             f"{design['contrast']} ({design['stratum']}): {design['n_case']} against "
-            f"{design['n_reference']} subjects, {own['log2_fold_change'].count()} sets with an effect"
+            f"{design['n_reference']} subjects, {found} sets with an effect"
             + (f"; {design['problem']}" if design["problem"] else "")
         )

@@ -237,7 +237,7 @@ def left_out(name, title, entries, margin):
         {**entry, "genes": [gene for gene in entry["genes"] if not missing(gene[key])]}
         for entry in entries
     ]
-    entries = [entry for entry in entries if len(entry["genes"]) > 1]
+    entries = [e for e in entries if len(e["genes"]) > 1 and not missing(e["effect"])]
     if not entries:
         return None
     ends = [gene[key] for entry in entries for gene in entry["genes"]]

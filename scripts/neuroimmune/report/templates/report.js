@@ -251,5 +251,6 @@
     order();
     apply();
   }
-  reveal();
+  // After the browser's own step to the fragment, which would take the focus away.
+  addEventListener("load", () => setTimeout(reveal));
 })();
