@@ -144,9 +144,10 @@ def stand(row, expected):
     """What one verdict is to a claim: the name of one of `COUNTS` without 'n_'."""
     verdict = row["verdict"]
     if verdict in ("higher", "lower"):
-        if expected not in ("either", verdict):
-            return "against"
-        return "doubtful" if row["detail"] else "for"
+        # With treatment unknown, or not separable from a nuisance, a move says little either way.
+        if row["detail"]:
+            return "doubtful"
+        return "for" if expected in ("either", verdict) else "against"
     return "explained" if verdict.startswith("explained") else verdict.replace(" ", "_")
 
 
@@ -251,7 +252,7 @@ def in_words(found, counts, rows):
     unseen = f"; {_many(unseen, 'more is', 'more are')} not measurable" if unseen else ""
     if found == "not measurable":
         why = "; ".join(dict.fromkeys(rows["detail"]))
-        return f"Asked in {studies}, but none of {len(rows)} tests is measurable ({why})."
+        return f"Asked in {studies}, but measurable in none ({why})."
     words = (
         ("n_for", "in the direction of the claim"),
         ("n_against", "in the other direction"),

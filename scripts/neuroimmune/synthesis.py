@@ -184,10 +184,7 @@ def _overlap(entry, other, shared):
         subjects = [{item["subject"] for item in one["profiles"]} for one in (entry, other)]
         both = subjects[0] & subjects[1]
         if both:
-            return (
-                f"{len(both)} subjects of it are counted already in {other['contrast']} of the "
-                "same study"
-            )
+            return f"subjects counted already: {len(both)} in {other['contrast']} of the same study"
         return ""
     mine, theirs = (
         {sample for item in one["profiles"] for sample in item["profile"].split("+")}
@@ -196,7 +193,7 @@ def _overlap(entry, other, shared):
     pairs = _pairs(shared, entry["study"], other["study"])
     both = {a for a, b in pairs if a in mine and b in theirs}
     if both:
-        return f"{len(both)} samples of it are counted already in {other['study']}"
+        return f"samples counted already: {len(both)} in {other['study']}"
     return ""
 
 
@@ -320,8 +317,8 @@ def sentence(row):
         return f"{verb} of {row['tissue_class']}: shown, not pooled (fewer than {MIN_STUDIES})"
     said = (
         f"{k} studies of {row['tissue_class']}: {fold_words(row['log2_fold_change'])} "
-        f"(95 % interval {fold_words(row['ci_low'])} to {fold_words(row['ci_high'])}), "
-        f"q {row['q']:.2g}; in a further study {fold_words(row['prediction_low'])} to "
+        f"(95 % interval: between {fold_words(row['ci_low'])} and {fold_words(row['ci_high'])}), "
+        f"q {row['q']:.2g}; in a further study between {fold_words(row['prediction_low'])} and "
         f"{fold_words(row['prediction_high'])} (prediction interval, t with "
         f"{row['prediction_df']:.0f} df); I2 {100 * row['i2']:.0f} %"
     )

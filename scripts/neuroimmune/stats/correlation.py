@@ -41,8 +41,8 @@ def partial_rank(x, y, given, cells, most, rng):
     more: Spearman's correlation where nothing but the intercept is given. (Ranking first leaves
     a part of a strong covariate in: docs/methods.md.) Two-sided p by exchanging the x residuals
     within cells (Freedman and Lane): exact where the design holds nothing but the cells and all
-    exchanges are done, else approximate. Returns a dict: 'rho', 'p' (a x b, NaN where a variable does not vary), 'df',
-    'floor' (smallest p that the relabelings allow), 'relabelings', 'exact'.
+    exchanges are done, else approximate. Returns a dict: 'rho', 'p' (a x b, NaN where a variable
+    does not vary), 'df', 'floor' (smallest p that the relabelings allow), 'relabelings', 'exact'.
     """
     import numpy as np
     from scipy.stats import rankdata

@@ -70,7 +70,7 @@ def pool(effect, standard_error):
         fit.estimate - half90,
         fit.estimate + half90,
         # Above 0, tau2 makes the scale 1 but for rounding.
-        AD_HOC if fit.tau2 == 0 and scale < 1 else HARTUNG_KNAPP,
+        AD_HOC if fit.tau2 == 0 and scale < 1 - 1e-9 else HARTUNG_KNAPP,
         *prediction,
         k - 2 if k > 2 else np.nan,
         fit.tau2,
