@@ -24,6 +24,10 @@ rule all:
     default_target: True
     input:
         rules.give_verdicts.output.verdicts,
+        rules.pool_studies.output,
+        rules.check_controls.output.controls,
+        rules.weigh_claims.output,
+        expand(rules.test_coupling.output.coupling, study=STUDIES),
         rules.write_report.output.index,
         rules.write_workbook.output.workbook,
         rules.write_crate.output.crate,

@@ -35,6 +35,9 @@ def load(config, base, config_files):
     check_config(config, schemas / "config.schema.yaml", [RUN_CONFIG, *config_files])
     places = [Path("."), base]
     panels = {key: _relative(find(config["panels"][key], places)) for key in PANEL_TABLES}
+    classes, claims = (
+        _relative(find(config["synthesis"][key], places)) for key in ("tissue_classes", "claims")
+    )
     records = read_studies(config["studies"], config["studies_dir"], places, schemas)
     studies = {
         name: {
@@ -63,7 +66,13 @@ def load(config, base, config_files):
         "base_url": base_url,
         "studies": studies,
         "panels": panels,
+        "tissue_classes": classes,
+        "claims": claims,
         "schemas": _relative(schemas),
+        "study_labels": {
+            name: {"organism": studies[name]["record"]["organism"], **studies[name]["labels"]}
+            for name in studies
+        },
         "downloads": list(dict.fromkeys(downloads)),
         "manifests": [f"{path}.json" for path in dict.fromkeys(downloads)],
         "sha256": {

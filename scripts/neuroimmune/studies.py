@@ -12,6 +12,7 @@ SAMPLE_FIELDS = (
     "group",
     "phase",
     "treatment",
+    "dose",
     "tissue",
     "batch",
     "sex",

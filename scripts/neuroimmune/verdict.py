@@ -34,6 +34,12 @@ def read_sets(paths):
     return pd.concat([read_table(path, numeric) for path in paths], ignore_index=True)
 
 
+def read_verdicts(path):
+    """The verdicts table, numbers as floats."""
+    numeric = [column for column in (*SET_COLUMNS, "q") if column not in SET_TEXT]
+    return read_table(path, numeric)
+
+
 def read_adjusted(paths):
     """The adjusted tables of all contrasts in one DataFrame, numbers as floats."""
     import pandas as pd

@@ -377,6 +377,78 @@ singscore <- t(vapply(sets, function(rows) {
 }, numeric(8)))
 write_matrix(singscore, "scores_singscore.tsv", "set")
 
+# ---- meta-analysis (metafor): Paule-Mandel, Hartung-Knapp and its ad hoc form ----
+
+# Effects and standard errors on the log2 scale of set scores. `agree`: closer together than their
+# errors let expect (q below 1); `spread`: heterogeneous; the others are drawn.
+seed(20)
+meta_cases <- list(
+  agree = list(yi = c(0.50, 0.55, 0.48, 0.52), sei = c(0.55, 0.52, 0.58, 0.50)),
+  spread = list(yi = c(-0.40, 0.90, 1.60), sei = c(0.20, 0.25, 0.30)),
+  one_outlier = list(yi = c(0.10, 0.15, 0.05, 1.40, 0.12), sei = c(0.08, 0.12, 0.10, 0.15, 0.30)),
+  unequal = list(yi = c(0.31, -0.22, 0.74), sei = c(0.02, 0.40, 0.90)),
+  two = list(yi = c(0.20, 0.60), sei = c(0.10, 0.20)),
+  near_zero = list(yi = c(0.00, 0.01, -0.01, 0.00), sei = c(0.10, 0.10, 0.20, 0.20))
+)
+for (k in c(3, 4, 6, 12)) {
+  meta_cases[[paste0("drawn_", k)]] <- list(
+    yi = round(rnorm(k, 0.3, 0.4), 4), sei = round(runif(k, 0.1, 0.5), 4)
+  )
+}
+meta_row <- function(yi, sei) {
+  # A tight threshold: the default stops at the fourth digit of tau2.
+  fit <- function(test) {
+    rma(yi = yi, sei = sei, method = "PM", test = test, control = list(threshold = 1e-12, tol = 1e-12))
+  }
+  plain <- fit("knha")
+  q <- plain$s2w
+  fit <- fit("adhoc")
+  df <- fit$k - 2
+  half <- if (df > 0) qt(0.975, df) * sqrt(fit$se^2 + fit$tau2) else NA
+  data.frame(
+    k = fit$k, estimate = as.numeric(fit$b), se = fit$se, p = fit$pval,
+    ci_low = fit$ci.lb, ci_high = fit$ci.ub, knha_low = plain$ci.lb, knha_high = plain$ci.ub, q = q,
+    prediction_low = as.numeric(fit$b) - half, prediction_high = as.numeric(fit$b) + half,
+    tau2 = fit$tau2, i2 = fit$I2 / 100, heterogeneity_q = fit$QE, heterogeneity_p = fit$QEp
+  )
+}
+meta_values <- meta_fits <- meta_without <- NULL
+for (case in names(meta_cases)) {
+  yi <- meta_cases[[case]]$yi
+  sei <- meta_cases[[case]]$sei
+  meta_values <- rbind(meta_values, data.frame(case = case, effect = yi, standard_error = sei))
+  meta_fits <- rbind(meta_fits, data.frame(case = case, meta_row(yi, sei)))
+  if (length(yi) > 2) for (left in seq_along(yi)) {
+    meta_without <- rbind(
+      meta_without, data.frame(case = case, left_out = left, meta_row(yi[-left], sei[-left]))
+    )
+  }
+}
+write_tsv(meta_values, "meta_values.tsv")
+write_tsv(meta_fits, "meta.tsv")
+write_tsv(meta_without, "meta_leave_one_out.tsv")
+
+# ---- partial rank correlation: rank correlation of residuals ----
+
+seed(21)
+ranked <- data.frame(
+  x = round(rnorm(14), 1), y = round(rnorm(14), 1), z = round(rnorm(14), 4),
+  group = rep(c("a", "b"), each = 7)
+)
+ranked$y <- round(ranked$y + 0.8 * ranked$x, 1)
+partial_rank <- function(given) {
+  left <- function(v) residuals(lm(as.formula(paste("v ~", given)), cbind(ranked, v = v)))
+  # The first residuals are rounded, so that ties stay ties in any arithmetic.
+  cor(left(rank(round(left(ranked$x), 9))), left(rank(round(left(ranked$y), 9))))
+}
+write_tsv(ranked, "partial_values.tsv")
+write_tsv(
+  data.frame(given = c("nothing", "group", "group and z"),
+             rho = c(cor(ranked$x, ranked$y, method = "spearman"),
+                     partial_rank("group"), partial_rank("group + z"))),
+  "partial.tsv"
+)
+
 # ---- versions ----
 
 write_tsv(

@@ -172,6 +172,9 @@ def _assemble(values, samples, names, var, summary):
     first = samples.assign(profile=names.to_numpy()).drop_duplicates("profile")
     first = first.set_index("profile").loc[list(values.columns)]
     obs = first[[*SAMPLE_FIELDS[:-1], "title"]].copy()
+    # Visits on different doses that are merged have no dose.
+    doses = samples.groupby(names.to_numpy())["dose"].nunique()
+    obs.loc[doses.reindex(obs.index) > 1, "dose"] = ""
     obs["samples"] = first.index.to_numpy()
     obs["stratum"] = STRATUM
     obs.index = obs.index.astype(str)
