@@ -9,6 +9,7 @@ import csv
 import gzip
 import io
 import os
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ SEED = 9000001
 
 N_BACKGROUND = 3000
 FIRST_BACKGROUND_ENTREZ = 990000001  # far above any identifier that NCBI has given out
+FIRST_BACKGROUND_ENSEMBL = 99000000001
 NOT_EXPRESSED = -np.inf
 CARRIER = "np_neuromedin_bombesin"  # the neuroimmune set that follows the reticulocytes
 GLOBIN_SHARE = {"HBA1": 0.3, "HBA2": 0.3, "HBB": 0.4}  # of the reads of these three
@@ -71,12 +73,35 @@ BLOOD_SAMPLES = (
     ("cell line", "cell line", "", "male", 53, 0.30),
 )
 
+# title, subject, diagnosis, sex, age, fraction
+CELL_SAMPLES = (
+    ("AIHA patient 41", "warm AIHA", "female", 51, "whole"),
+    ("AIHA patient 42", "warm AIHA", "male", 39, "whole"),
+    ("AIHA patient 43", "warm AIHA", "female", 64, "whole"),
+    ("healthy donor 41", "healthy", "male", 48, "whole"),
+    ("healthy donor 42", "healthy", "female", 36, "whole"),
+    ("healthy donor 43", "healthy", "female", 59, "adherent"),
+    ("healthy donor 43", "healthy", "female", 59, "non-adherent"),
+    ("AIHA patient 44", "warm AIHA", "male", 44, "whole"),  # files that do not fit together
+)
+# Cell type -> set of its markers, and cells of it in a whole sample and in the two fractions.
+CELL_TYPES = {
+    "B cell": ("conf_bcell", {"whole": 35, "adherent": 8, "non-adherent": 28}),
+    "CD4 T cell": ("conf_cd4_t", {"whole": 45, "adherent": 8, "non-adherent": 40}),
+    "classical monocyte": (
+        "conf_monocyte_classical",
+        {"whole": 40, "adherent": 36, "non-adherent": 6},
+    ),
+}
+CELL_BACKGROUND = 800  # of the background genes, those in the single-cell series
+
 
 def main():
     genes = make_genes(np.random.RandomState([SEED, 0]))
     make_array_series(genes, np.random.RandomState([SEED, 1]))
     make_paired_counts(genes, np.random.RandomState([SEED, 2]))
     make_ncbi_counts(genes, np.random.RandomState([SEED, 3]))
+    make_cells(genes, np.random.RandomState([SEED, 4]))
 
 
 def make_genes(rng):
@@ -91,6 +116,8 @@ def make_genes(rng):
     symbol = [row["symbol"] for row in panel] + [f"SIM{n:04d}" for n in background]
     entrez = [row["entrez_id"] for row in panel]
     entrez += [str(FIRST_BACKGROUND_ENTREZ - 1 + n) for n in background]
+    ensembl = [row["ensembl_gene_id"] for row in panel]
+    ensembl += [f"ENSG{FIRST_BACKGROUND_ENSEMBL - 1 + n:011d}" for n in background]
     title = [row["name"] for row in panel] + ["simulated background gene"] * N_BACKGROUND
     number = {name: index for index, name in enumerate(symbol)}
 
@@ -121,6 +148,7 @@ def make_genes(rng):
     return {
         "symbol": np.array(symbol),
         "entrez": np.array(entrez),
+        "ensembl": np.array(ensembl),
         "title": np.array(title),
         "abundance": abundance,
         "sets": sets,
@@ -412,6 +440,110 @@ def _sequencing(titles, accessions, source, characteristics, platform):
     }
 
 
+def make_cells(genes, rng):
+    """GSE9000004: mononuclear cells of AIHA and healthy donors, 10x triplets in RAW.tar."""
+    title, diagnosis, sex, age, fraction = zip(*CELL_SAMPLES, strict=True)
+    n_panel = len(genes["symbol"]) - N_BACKGROUND
+    chosen = np.arange(n_panel + CELL_BACKGROUND)
+    abundance = genes["abundance"][chosen]
+    sets = {name: mask[chosen] for name, mask in genes["sets"].items()}
+    # Blood's erythroid and platelet genes come with cells that are not here.
+    for name in ("conf_erythroid_reticulocyte", "conf_globins", "conf_platelet"):
+        abundance[sets[name]] -= 5
+    mitochondrial = sets["conf_mitochondrial"]
+    abundance[mitochondrial] = 8
+    own = {kind: sets[marker] for kind, (marker, _) in CELL_TYPES.items()}
+    profiles = {}
+    for kind, markers in own.items():
+        level = abundance + rng.normal(0, 0.5, len(chosen))
+        others = np.logical_or.reduce([mask for name, mask in own.items() if name != kind])
+        level[others] -= 6
+        level[markers] = 9.5
+        profiles[kind] = level
+    donors = {name: rng.normal(0, 0.12, len(chosen)) for name in dict.fromkeys(title)}
+    planted = sets["adr_beta_camp_signalling"] * 1.3
+    sexes = sex_response({**genes, "symbol": genes["symbol"][chosen], "sets": sets}, sex)
+    accessions = [f"GSM990004{n:02d}" for n in range(1, len(title) + 1)]
+    features = [
+        f"{identifier}\t{symbol}\tGene Expression"
+        for identifier, symbol in zip(
+            genes["ensembl"][chosen], genes["symbol"][chosen], strict=True
+        )
+    ]
+    members = {}
+    for place, accession in enumerate(accessions):
+        columns, whole = [], np.zeros(len(chosen))
+        for kind, (_, numbers) in CELL_TYPES.items():
+            level = profiles[kind] + donors[title[place]] + sexes[:, place]
+            if kind == "classical monocyte" and diagnosis[place] == "warm AIHA":
+                level = level + planted
+            share = 2**level / (2**level).sum()
+            whole += share / len(CELL_TYPES)
+            for _ in range(round(numbers[fraction[place]] * rng.uniform(0.8, 1.2))):
+                columns.append(rng.poisson(share * 850 * 2 ** rng.normal(0, 0.3)))
+        for _ in range(4):  # dying cells
+            dying = np.where(mitochondrial, 0.4 / mitochondrial.sum(), 0.6 * whole)
+            columns.append(rng.poisson(800 * dying))
+        for _ in range(12):  # droplets without a cell
+            columns.append(rng.poisson(whole * rng.uniform(20, 200)))
+        order = rng.permutation(len(columns))
+        counts = np.array(columns)[order]
+        letters = rng.choice(list("ACGT"), (len(counts), 16))
+        barcodes = ["".join(row) + "-1" for row in letters]
+        cells, rows = np.nonzero(counts)
+        lines = [
+            "%%MatrixMarket matrix coordinate integer general",
+            f"{len(chosen)} {len(counts)} {len(cells)}",
+            *(f"{g + 1} {c + 1} {counts[c, g]}" for c, g in zip(cells, rows, strict=True)),
+        ]
+        if title[place] == "AIHA patient 44":
+            lines, barcodes = (
+                lines[:1] + [f"{len(chosen)} {len(counts)} 2", "1 1 3", "2 1 1"],
+                barcodes[:-7],
+            )
+        for name, content in (
+            ("barcodes.tsv", barcodes),
+            ("features.tsv", features),
+            ("matrix.mtx", lines),
+        ):
+            members[f"{accession}_{name}.gz"] = packed(content)
+    write_series_matrix(
+        "GSE9000004",
+        {
+            "title": "SIMULATED blood mononuclear cells of warm AIHA and healthy donors, 10x",
+            "summary": "Simulated data for the demo of a workflow; nothing here was measured.",
+            "overall_design": "Simulated: single cells of 4 untreated patients with warm AIHA and "
+            "3 healthy donors, one of them in two fractions.",
+            "type": "Expression profiling by high throughput sequencing",
+            "supplementary_file": "GSE9000004_RAW.tar",
+            "platform_id": "GPL9000002",
+        },
+        _sequencing(
+            [
+                f"SIMULATED cells, {name}, {part}"
+                for name, part in zip(title, fraction, strict=True)
+            ],
+            accessions,
+            "blood mononuclear cells",
+            [
+                [f"diagnosis: {value}" for value in diagnosis],
+                [f"Sex: {value}" for value in sex],
+                [f"age: {value} y" for value in age],
+                [f"fraction: {value}" for value in fraction],
+            ],
+            "GPL9000002",
+        ),
+    )
+    path = GEO / "series/GSE9000nnn/GSE9000004/suppl/GSE9000004_RAW.tar"
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    write_bytes(path, archive.getvalue())
+
+
 def write_series_matrix(accession, series, samples, rows=(), values=()):
     """A series matrix as GEO writes it; without rows for sequencing.
 
@@ -488,13 +620,21 @@ def write_counts(path, corner, genes, columns, counts):
 
 
 def write_gz(path, lines):
-    packed = io.BytesIO()
+    write_bytes(path, packed(lines))
+
+
+def packed(lines):
+    stored = io.BytesIO()
     # GzipFile, since the header that gzip.compress writes differs between Python versions.
-    with gzip.GzipFile("", "wb", 9, packed, mtime=0) as stream:
+    with gzip.GzipFile("", "wb", 9, stored, mtime=0) as stream:
         stream.write(("\n".join(lines) + "\n").encode())
+    return stored.getvalue()
+
+
+def write_bytes(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(packed.getvalue())
+    part.write_bytes(content)
     os.replace(part, path)
 
 

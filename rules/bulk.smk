@@ -22,6 +22,8 @@ rule build_profiles:
         "results/logs/build_profiles/{study}.log",
     benchmark:
         "results/benchmarks/build_profiles/{study}.tsv"
+    wildcard_constraints:
+        study=RUN["bulk_pattern"],
     conda:
         "../envs/analysis.yaml"
     threads: 1

@@ -49,5 +49,5 @@ DOWNLOADS = RUN["downloads"]
 wildcard_constraints:
     study=RUN["study_pattern"],
     contrast=RUN["contrast_pattern"],
-    accession=r"G(SE|PL)\d+",
+    accession=r"G(SE|PL|SM)\d+",
     file=r"[^/]+",

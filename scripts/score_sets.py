@@ -4,16 +4,12 @@ from neuroimmune.workflow import job
 
 with job(snakemake):
     from neuroimmune.expression.profiles import read_profiles, write_profiles
-    from neuroimmune.files import read_rows, read_table, write_table
-    from neuroimmune.genes import map_panel
+    from neuroimmune.files import read_table, write_table
+    from neuroimmune.genes import map_panel, read_synonyms
     from neuroimmune.scoring import add_scores, score_sets
 
     profiles = read_profiles(snakemake.input.profiles)
-    ambiguous = {(row["synonym"], row["hgnc_id"]) for row in read_rows(snakemake.input.ambiguous)}
-    former = {
-        (row["former_id"], row["organism"], row["hgnc_id"])
-        for row in read_rows(snakemake.input.former_ids)
-    }
+    ambiguous, former = read_synonyms(snakemake.input.ambiguous, snakemake.input.former_ids)
     mapping = map_panel(
         read_table(snakemake.input.genes),
         ambiguous,

@@ -40,17 +40,18 @@ def relative_expression(profiles, controls):
     return pd.DataFrame(relative, index=profiles.obs_names, columns=controls["data_id"])
 
 
-def adjusted_effects(tables, kept, design, report, settings):
+def adjusted_effects(tables, kept, design, whiten, report, settings):
     """One row a scored set and adjustment (DataFrame with `COLUMNS`).
 
     tables: as in `contrast.run_contrast`, of one stratum; kept, design, report: as from
-    `contrast.design_of`; settings: the config's `adjust` block. 'status' is blank where the
-    adjusted numbers can be read, else it says why there are none ('not available: ...', 'not
-    adjusted: ...') or why they decide nothing ('not separable: ...', 'shown only: ...').
+    `contrast.design_of`; whiten: as from `contrast.whitening_of`; settings: the config's `adjust`
+    block. 'status' is blank where the adjusted numbers can be read, else it says why there are none
+    ('not available: ...', 'not adjusted: ...') or why they decide nothing ('not separable: ...',
+    'shown only: ...').
     """
     import pandas as pd
 
-    if design is None:
+    if design is None or tables["controls"].empty:
         return pd.DataFrame(columns=list(COLUMNS))
     controls = tables["controls"]
     relative = relative_expression(tables["profiles"][kept.index], controls)
@@ -58,6 +59,8 @@ def adjusted_effects(tables, kept, design, report, settings):
     scores = scores.loc[:, scores.notna().all()].T
     panel = _panel(tables, relative)
     free = len(design) - design.shape[1]
+    design = whiten @ design
+    scores = scores @ whiten.T
     base = adjust.fit_each(scores, [design.to_numpy()] * len(scores))
     parts = [_rows(base, "none", "", "", 0, base)]
     refused = _treatment_refused(kept, report)
@@ -66,7 +69,7 @@ def adjusted_effects(tables, kept, design, report, settings):
             empty = base[[]].reindex(columns=base.columns)
             parts.append(_rows(empty, name, refused, "", 0, base))
             continue
-        chosen = {row: _covariate(panel, name, row, free, settings) for row in scores.index}
+        chosen = {row: _covariate(panel, name, row, free, whiten, settings) for row in scores.index}
         note = SHOWN_ONLY if name == "treatment" and report["treatment_unknown"] else ""
         parts.append(_adjusted(name, chosen, scores, design, base, note, settings))
     table = pd.concat(parts, ignore_index=True)
@@ -87,35 +90,36 @@ def _panel(tables, relative):
     }
 
 
-def _covariate(panel, adjustment, set_id, free, settings):
+def _covariate(panel, adjustment, set_id, free, whiten, settings):
     """(matrix samples x k or None, number of genes, words) that adjusts one set.
 
     free: residual degrees of freedom of the unadjusted design; two must be left.
     """
+
+    def column(score):
+        return None if score is None else whiten @ score.to_numpy()[:, None]
+
     genes, id_of, relative = panel["genes"], panel["id_of"], panel["relative"]
     own, fewest = set(genes[set_id]), settings["min_genes"]
     if adjustment == "erythroid":
         markers = {id_of[name]: 1 for name in settings["erythroid_genes"] if name in id_of}
         score, count = adjust.marker_score(relative, markers, own, fewest)
-        return _column(score), count, "erythroid marker genes"
+        return column(score), count, "erythroid marker genes"
     if adjustment == "composition":
         types = {name: genes.get(name, {}) for name in settings["composition_sets"]}
         # One component for every five degrees of freedom, and never fewer than two left.
         most = min(settings["composition_components"], max(1, free // 5), free - 2)
         matrix, count, names = adjust.composition(relative, types, own, fewest, most)
         k = 0 if matrix is None else matrix.shape[1]
+        matrix = None if matrix is None else whiten @ matrix
         return matrix, count, f"{k} components of {', '.join(names) or 'no cell type'}"
     never = settings["exposure_never"].get(panel["axis"][set_id], [])
     own |= {id_of[name] for name in never if name in id_of}
     for source in settings["exposure_sets"]:
         score, count = adjust.marker_score(relative, genes.get(source, {}), own, fewest)
         if score is not None:
-            return _column(score), count, source
+            return column(score), count, source
     return None, 0, "no exposure gene outside the set"
-
-
-def _column(score):
-    return None if score is None else score.to_numpy()[:, None]
 
 
 def _treatment_refused(kept, report):

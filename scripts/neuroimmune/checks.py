@@ -5,7 +5,7 @@ reader decides, and writes `exclude:` in study.yaml.
 """
 
 from .errors import some
-from .scoring import detected_counts, detected_intensities
+from .scoring import detected_counts, detected_intensities, is_whole
 
 COLUMNS = ("study", "check", "profile", "value", "limit", "flag", "sentence")
 PCA_COLUMNS = ("stratum", "profile", "group", "pc1", "pc2", "share1", "share2")
@@ -33,10 +33,12 @@ def check_study(study, profiles, mapping, members, genes, contrasts, settings):
 
     profiles: AnnData as in profiles.h5ad; mapping: as from `genes.map_panel`; members, genes:
     panel tables; contrasts: dict of the study's contrasts; settings: the config's `detect` block.
+    Profiles of single cell types are not looked at: a mistake is one of the whole sample.
     """
     import pandas as pd
 
     rows, pictures = [], []
+    profiles = profiles[is_whole(profiles.obs).to_numpy()]
     for stratum in sorted(set(profiles.obs["stratum"])):
         part = profiles[(profiles.obs["stratum"] == stratum).to_numpy()]
         data = _prepare(part, mapping, members, genes, settings)
@@ -564,13 +566,14 @@ def pca(values, obs):
 
 
 def fingerprint(profiles, mapping, members):
-    """Ranks of the panel's genes that blood expresses in each profile, for `alike`.
+    """Ranks of the panel's genes that blood expresses in each whole profile, for `alike`.
 
     Dict with 'hgnc_id' (list of the genes that the study measured) and 'ranks': dict of profile
     -> list of whole numbers in the order of the genes, 1 the lowest.
     """
     import numpy as np
 
+    profiles = profiles[is_whole(profiles.obs).to_numpy()]
     wanted = set(members.loc[members["expected_in_blood"].isin(["yes", "low"]), "hgnc_id"])
     found = mapping[(mapping["data_id"] != "") & mapping["hgnc_id"].isin(wanted)]
     found = found.sort_values("hgnc_id", kind="stable")

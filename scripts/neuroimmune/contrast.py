@@ -3,6 +3,7 @@
 from zlib import crc32
 
 from .adjustment import adjusted_effects
+from .errors import some
 from .panels import members_in_data
 from .scoring import control_numbers
 from .stats import effect, linear, nulls, power, settest
@@ -10,6 +11,9 @@ from .studies import QUESTION_FACTOR
 
 # Factors whose complete separation between the groups makes a contrast confounded.
 FACTORS = ("treatment", "batch", "tissue", "fraction", "sex")
+# Words of the sample table for a value that nobody recorded.
+UNKNOWN = ("", "unknown")
+NOT_KNOWN = "{} is not known"
 
 SET_COLUMNS = (
     "study",
@@ -78,18 +82,29 @@ def run_contrast(study, name, contrast, labels, tables, settings):
         obs = part["profiles"].obs.astype({"subject": str, "group": str})
         kept, design, report = design_of(obs, contrast, settings)
         key = {"study": study, "contrast": name, "stratum": stratum}
-        sets = compare_sets(part, kept, design, contrast, settings, "/".join(key.values()))
+        scores = part["profiles"].obsm["scores"]
+        whiten, report["correlation"] = whitening_of(scores, kept, design, contrast)
+        if report["correlation"] is not None:
+            report["formula"] += f" (correlation {report['correlation']:.2f})"
+        sets = compare_sets(part, kept, design, whiten, contrast, settings, "/".join(key.values()))
         sets = sets.assign(**key, question=contrast["question"], **labels)
         parts["sets"].append(sets.reindex(columns=list(SET_COLUMNS)))
-        adjusted = adjusted_effects(part, kept, design, report, settings["adjust"])
+        adjusted = adjusted_effects(part, kept, design, whiten, report, settings["adjust"])
         parts["adjusted"].append(adjusted.assign(**key)[[*key, *adjusted.columns]])
         mapping = tables["mapping"]
         genes, report["genes_left_out"] = pd.DataFrame(columns=["symbol"]), None
         if design is not None:
             globins = part["profiles"].uns.get("globins", [])
             chosen = part["profiles"][kept.index]
+            block = kept["subject"] if contrast.get("blocked") else None
             genes, report["genes_left_out"] = gene_table(
-                chosen, mapping, design, settings["min_count"], globins
+                chosen,
+                mapping,
+                design,
+                settings["min_count"],
+                globins,
+                block,
+                report["correlation"],
             )
         genes = genes.rename_axis("data_id").reset_index()
         genes.insert(0, "stratum", stratum)
@@ -133,8 +148,8 @@ def choose_subjects(obs, contrast):
             lambda name: f"subject {obs.at[name, 'subject']} has no sample in the other group",
         )
     for covariate in contrast.get("covariates", []):
-        blank = kept[covariate].isin(["", "unknown"]).to_numpy()
-        drop(blank, lambda name, what=covariate: f"{what} is not known")
+        blank = kept[covariate].isin(UNKNOWN).to_numpy()
+        drop(blank, lambda name, what=covariate: NOT_KNOWN.format(what))
     return kept.sort_values(["subject", "arm"], kind="stable"), left_out
 
 
@@ -148,7 +163,7 @@ def confounders(kept, question):
     for factor in FACTORS:
         if factor == QUESTION_FACTOR[question] or factor not in kept:
             continue
-        known = kept[~kept[factor].isin(["", "unknown"])]
+        known = kept[~kept[factor].isin(UNKNOWN)]
         levels = [set(known.loc[known["arm"] == arm, factor]) for arm in (1, 0)]
         if all(levels) and not levels[0] & levels[1]:
             case, reference = (", ".join(sorted(level)) for level in levels)
@@ -173,7 +188,7 @@ def design_of(obs, contrast, settings):
         f"{item['factor']}."
         for item in confounded
     ]
-    unknown = kept["treatment"].isin(["", "unknown"])
+    unknown = kept["treatment"].isin(UNKNOWN)
     asks_treatment = QUESTION_FACTOR[contrast["question"]] == "treatment"
     if unknown.any() and not asks_treatment:
         warnings.append(
@@ -184,31 +199,43 @@ def design_of(obs, contrast, settings):
     if left_out:
         reasons = sorted({item["reason"] for item in left_out})
         warnings.append(f"{len(left_out)} samples left out: {'; '.join(reasons)}.")
-    design, problem = None, ""
+    design, problems = None, _unknown_covariates(left_out, covariates)
     smallest = min(n_case, n_reference)
     if smallest < settings["min_subjects"]:
-        problem = (
-            f"{n_case} {contrast['case']} and {n_reference} {contrast['reference']} subjects; "
-            f"at least {settings['min_subjects']} a group are needed"
+        few = [
+            contrast[arm]
+            for arm, n in (("case", n_case), ("reference", n_reference))
+            if n < settings["min_subjects"]
+        ]
+        names = some(kept.index[kept["group"].isin(few)])
+        problems.append(
+            f"{n_case} {contrast['case']} and {n_reference} {contrast['reference']} subjects"
+            f"{f' ({names})' if names else ''}; at least {settings['min_subjects']} a group are "
+            "needed"
         )
     if smallest:
         design = linear.design_matrix(kept, paired, covariates)
         aliased = linear.aliased_columns(design)
         if aliased:
-            problem = f"the design is not of full rank: {', '.join(aliased)} follows from the rest"
+            problems.append(_aliased_in_words(design, aliased))
         elif len(design) <= design.shape[1]:
-            problem = problem or "no degree of freedom is left for the residual"
+            problems.append(
+                f"{len(design)} samples for {design.shape[1]} coefficients "
+                f"({', '.join(design.columns)}): no degree of freedom is left for the residual"
+            )
         if aliased or len(design) <= design.shape[1]:
             design = None
-    if problem:
-        warnings.insert(len(confounded), f"Design: {problem}.")
+    if problems:
+        warnings.insert(len(confounded), f"Design: {'; '.join(problems)}.")
     terms = (["subject"] if paired else []) + list(covariates) + ["group"]
+    blocked = contrast.get("blocked", False)
     return (
         kept,
         design,
         {
-            "formula": "~ " + " + ".join(terms),
+            "formula": "~ " + " + ".join(terms) + (", blocked by subject" if blocked else ""),
             "paired": paired,
+            "blocked": blocked,
             "n_case": n_case,
             "n_reference": n_reference,
             "n_subjects": int(kept["subject"].nunique()),
@@ -219,9 +246,37 @@ def design_of(obs, contrast, settings):
             "left_out": left_out,
             "confounders": confounded,
             "treatment_unknown": bool(unknown.any() and not asks_treatment),
-            "problem": problem,
+            "problem": "; ".join(problems),
             "warnings": warnings,
         },
+    )
+
+
+def _unknown_covariates(left_out, covariates):
+    """A sentence a covariate that is not recorded for some samples, with these."""
+    said = []
+    for covariate in covariates:
+        names = [
+            item["profile"] for item in left_out if item["reason"] == NOT_KNOWN.format(covariate)
+        ]
+        if names:
+            said.append(
+                f"the covariate {covariate} is not known for {some(names)}: add it to samples.tsv, "
+                "leave the samples out under exclude:, or take it from the covariates"
+            )
+    return said
+
+
+def _aliased_in_words(design, aliased):
+    """Which design columns the others determine, and the samples they stand for."""
+    words = []
+    for name in aliased:
+        column = design[name]
+        marked = design.index[(column != 0).to_numpy()] if set(column) <= {0.0, 1.0} else []
+        words.append(f"{name} ({some(marked)})" if len(marked) else name)
+    return (
+        f"the design is not of full rank: {', '.join(words)} follows from "
+        f"{', '.join(c for c in design.columns if c not in aliased)}"
     )
 
 
@@ -232,7 +287,7 @@ def _imbalances(kept, contrast, confounded):
     for factor in ("treatment", "sex"):
         if factor in skip or factor in contrast.get("covariates", []):
             continue
-        known = kept[~kept[factor].isin(["", "unknown"])]
+        known = kept[~kept[factor].isin(UNKNOWN)]
         table = known.groupby("arm")[factor].value_counts().unstack("arm", fill_value=0)
         if len(table) < 2 or table.shape[1] < 2:
             continue
@@ -247,11 +302,26 @@ def _imbalances(kept, contrast, confounded):
     return said
 
 
-def compare_sets(tables, kept, design, contrast, settings, rng_key):
+def whitening_of(scores, kept, design, contrast):
+    """(matrix that makes the samples of a contrast independent, correlation within a subject).
+
+    The unit matrix and None unless the contrast is blocked, see `linear.whitening`. scores:
+    profiles x sets.
+    """
+    if design is None or not contrast.get("blocked"):
+        return linear.whitening(kept.index, 0.0), None
+    scores = scores.loc[kept.index]
+    scores = scores.loc[:, scores.notna().all()]
+    correlation = linear.subject_correlation(scores, design, kept["subject"])
+    return linear.whitening(kept["subject"], correlation), correlation
+
+
+def compare_sets(tables, kept, design, whiten, contrast, settings, rng_key):
     """Numbers of every set of the panel in one stratum and contrast: DataFrame, row a set.
 
     tables: as in `run_contrast`, of one stratum.
-    design: None where nothing can be fitted; the numbers are then missing. settings: config
+    design: None where nothing can be fitted; the numbers are then missing. whiten: as from
+    `whitening_of`; a blocked contrast has no permutation and no Hedges g. settings: config
     `contrast` and `detect` blocks. rng_key: text that makes this contrast's random numbers its
     own, whatever runs beside it.
     """
@@ -268,7 +338,8 @@ def compare_sets(tables, kept, design, contrast, settings, rng_key):
     scores = scores.loc[kept.index, scored]
     paired = contrast.get("paired", False)
 
-    model = linear.fit(scores.T, design)
+    independent = whiten @ design
+    model = linear.fit((whiten @ scores).T, independent)
     renamed = model.rename(columns={"coefficient": "log2_fold_change"})
     table = table.join(renamed)
     margin = np.log2(settings["margin_fold"])
@@ -279,7 +350,7 @@ def compare_sets(tables, kept, design, contrast, settings, rng_key):
     table.loc[scored, "detectable_effect"] = power.detectable_effect(
         model["standard_error"], model["df"]
     )
-    if not contrast.get("covariates"):
+    if not contrast.get("covariates") and not contrast.get("blocked"):
         arm = kept["arm"].to_numpy()
         test = settest.permutation_test(
             scores.to_numpy(), arm, paired, settings["max_permutations"], rng
@@ -287,7 +358,8 @@ def compare_sets(tables, kept, design, contrast, settings, rng_key):
         table.loc[scored, "permutation_p"] = test["p"]
         table.loc[scored, "permutation_floor"] = test["floor"]
         table.loc[scored, "permutation_labelings"] = test["labelings"]
-    if min(table["n_case"].iloc[0], table["n_reference"].iloc[0]) > 1:
+    replicated = min(table["n_case"].iloc[0], table["n_reference"].iloc[0]) > 1
+    if replicated and not contrast.get("blocked"):
         in_arm = [scores[(kept["arm"] == arm).to_numpy()].to_numpy() for arm in (1, 0)]
         g = effect.hedges(*in_arm, paired)
         for column, key in (
@@ -298,7 +370,8 @@ def compare_sets(tables, kept, design, contrast, settings, rng_key):
             ("g_kind", "kind"),
         ):
             table.loc[scored, column] = g[key]
-    _add_percentiles(table, scored, tables, kept, design, settings, rng)
+    values = whiten @ tables["profiles"][kept.index].X
+    _add_percentiles(table, scored, tables, linear.coefficients(values, independent), settings, rng)
     return table.reset_index()
 
 
@@ -331,10 +404,8 @@ def _measurability(tables, contrast, settings):
     return table.join(tables["sets"].set_index("set_id")[["axis", "family"]])
 
 
-def _add_percentiles(table, scored, tables, kept, design, settings, rng):
-    profiles = tables["profiles"][kept.index]
-    beta = linear.coefficients(profiles.X, design)
-    controls = control_numbers(profiles.var_names, tables["controls"])
+def _add_percentiles(table, scored, tables, beta, settings, rng):
+    controls = control_numbers(tables["profiles"].var_names, tables["controls"])
     members = members_in_data(tables["members"], tables["mapping"])
     members = members[members["data_id"].isin(list(controls))]
     for name in scored:
@@ -349,9 +420,9 @@ def _add_percentiles(table, scored, tables, kept, design, settings, rng):
         )
 
 
-def gene_table(profiles, mapping, design, min_count, globins):
+def gene_table(profiles, mapping, design, min_count, globins, block=None, correlation=None):
     """(limma table of all genes with their panel symbol, number left out by the filter)."""
-    table, left_out = linear.fit_genes(profiles, design, min_count, globins)
+    table, left_out = linear.fit_genes(profiles, design, min_count, globins, block, correlation)
     symbol = mapping[mapping["data_id"] != ""].set_index("data_id")["symbol"]
     table.insert(0, "symbol", symbol.reindex(table.index).fillna("").to_numpy())
     table["q"] = adjust(table["p"])

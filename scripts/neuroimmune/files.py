@@ -1,16 +1,18 @@
 """Reading and writing the small text files of the workflow: as text, atomically."""
 
+import contextlib
 import csv
+import gzip
+import io
 import json
 import os
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import UserError
 
 
-@contextmanager
+@contextlib.contextmanager
 def atomic(path):
     """A temporary path beside `path` that replaces it when the block ends without an error."""
     path = Path(path)
@@ -41,10 +43,16 @@ def read_json(path):
 
 
 def write_table(path, table):
-    """Write a DataFrame as TSV: no index, 10 significant digits, missing as empty."""
-    with atomic(path) as part:
+    """Write a DataFrame as TSV: no index, 10 significant digits, missing as empty.
+
+    Packed where the name ends in .gz, without a time or name, so that the bytes stay the same.
+    """
+    with atomic(path) as part, open(part, "wb") as raw, contextlib.ExitStack() as stack:
+        if Path(path).suffix == ".gz":
+            raw = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))
+        text = stack.enter_context(io.TextIOWrapper(raw, encoding="utf-8", newline=""))
         table.to_csv(
-            part,
+            text,
             sep="\t",
             index=False,
             float_format="%.10g",

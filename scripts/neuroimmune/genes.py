@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import date, timedelta
 
 from .errors import UserError, some
+from .files import read_rows
 
 PATTERNS = {
     "Ensembl": re.compile(r"ENS([A-Z]{3})?G\d{11}(\.\d+)?(_PAR_Y)?"),
@@ -389,14 +390,27 @@ def _compare_labels(table, records, organism, search):
 
 
 def globin_ids(members, genes, organism, ids):
-    """Identifiers of the data's globin genes (set conf_globins), to be kept out of library sizes.
+    """Identifiers of the data's globin genes (conf_globins), to be kept out of library sizes."""
+    return set_ids("conf_globins", members, genes, organism, ids)
 
-    Takes every listed mouse orthologue, one-to-one or not: here a gene too many does no harm.
+
+def set_ids(set_id, members, genes, organism, ids):
+    """Identifiers of the data's genes of a panel set that need no mapping rules, in their order.
+
+    Takes every listed mouse orthologue, one-to-one or not: where genes are only set aside, a gene
+    too many does no harm.
     """
-    wanted = set(members.loc[members["set_id"] == "conf_globins", "hgnc_id"])
+    wanted = set(members.loc[members["set_id"] == set_id, "hgnc_id"])
     columns = ("entrez_id", "ensembl_gene_id", "symbol", "hgnc_id")
     if organism == "Mus musculus":
         columns = ("mouse_entrez_id", "mouse_ensembl_gene_id", "mouse_symbol")
     rows = genes[genes["hgnc_id"].isin(wanted)]
     names = {name for column in columns for cell in rows[column] for name in cell.split("|")}
     return [name for name in ids if name in names]
+
+
+def read_synonyms(ambiguous_file, former_file):
+    """(ambiguous, former) as `map_panel` takes them, from the panel's two tables."""
+    ambiguous = {(row["synonym"], row["hgnc_id"]) for row in read_rows(ambiguous_file)}
+    former = {(row["former_id"], row["organism"], row["hgnc_id"]) for row in read_rows(former_file)}
+    return ambiguous, former

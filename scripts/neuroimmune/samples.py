@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from .errors import UserError, some
-from .studies import SAMPLE_FIELDS, matrix_files
+from .studies import SAMPLE_FIELDS, cell_fields, matrix_files
 from .validation import where
 
 COLUMNS = (
@@ -77,7 +77,7 @@ def curate(study, series, geo_samples):
             reason = "not listed in samples.tsv"
         elif given.get("include") == "no":
             reason = given.get("note") or "include is 'no' in samples.tsv"
-        elif record.get("group") is None:
+        elif record.get("group") is None and "group" not in cell_fields(study):
             reason = "its group is mapped to nothing in study.yaml"
         record |= {
             "sample": name,
@@ -108,8 +108,9 @@ def curate(study, series, geo_samples):
     if not problems:
         problems += _check_platforms(study, table, yaml_file)
         problems += _check_subjects(study, table, corrected, yaml_file)
-    blank = table["subject"] == ""
-    table["subject"] = table["subject"].mask(blank, table["sample"])
+    if "subject" not in cell_fields(study):
+        blank = table["subject"] == ""
+        table["subject"] = table["subject"].mask(blank, table["sample"])
     if not problems:
         problems += _check_groups(study, table, yaml_file)
         problems += _check_ages(study, table, corrected, yaml_file)
@@ -302,6 +303,8 @@ def _check_platforms(study, table, yaml_file):
 def _check_subjects(study, table, geo_samples, yaml_file):
     kept = table[table["include"] == "yes"]
     field = study["samples"].get("subject", {})
+    if "subject" in cell_fields(study):
+        return []  # the table of cells says it
     if any("subject" in row for row in study["rows"] or []):
         at = Path(study["folder"]) / "samples.tsv"
     elif field:
@@ -392,6 +395,8 @@ def _check_ages(study, table, geo_samples, yaml_file):
 
 
 def _check_groups(study, table, yaml_file):
+    if "group" in cell_fields(study):
+        return []
     kept = table[table["include"] == "yes"]
     groups = Counter(kept["group"])
     problems = []
@@ -404,21 +409,25 @@ def _check_groups(study, table, yaml_file):
                     f"{at}: contrasts.{name}.{arm}: no sample is in group {contrast[arm]!r}; "
                     f"groups: {found or 'none, every sample is left out'}"
                 )
+        if "subject" in cell_fields(study):
+            continue
         subjects = [
             set(kept.loc[kept["group"] == contrast[arm], "subject"])
             for arm in ("case", "reference")
         ]
         both = sorted(subjects[0] & subjects[1])
-        if both and not contrast.get("paired"):
+        if both and not (contrast.get("paired") or contrast.get("blocked")):
             at = where([yaml_file], ["contrasts", name])
             problems.append(
                 f"{at}: contrasts.{name}: subject {some(both)} is in both groups, so the samples "
-                "are not independent; set 'paired: true', or leave samples out under exclude:"
+                "are not independent; set 'paired: true' (complete pairs only), 'blocked: true' "
+                "(all samples), or leave samples out under exclude:"
             )
-        if contrast.get("paired") and not both:
-            at = where([yaml_file], ["contrasts", name, "paired"])
+        how = "paired" if contrast.get("paired") else "blocked"
+        if contrast.get(how) and not both:
+            at = where([yaml_file], ["contrasts", name, how])
             problems.append(
-                f"{at}: contrasts.{name}.paired: no subject has a sample in both groups; check "
+                f"{at}: contrasts.{name}.{how}: no subject has a sample in both groups; check "
                 f"samples.subject (found {some(sorted(set(kept['subject'])))})"
             )
     return problems

@@ -98,6 +98,13 @@ def set_weights(n_genes, sets, controls):
     return sparse.csc_matrix((weights, (rows, columns)), shape=(n_genes, len(sets)))
 
 
+def is_whole(obs):
+    """Which profiles stand for a whole sample (boolean Series): all of bulk, and not cell types."""
+    import pandas as pd
+
+    return obs["cell_type"] == "all" if "cell_type" in obs else pd.Series(True, index=obs.index)
+
+
 def score_sets(profiles, members, mapping, settings):
     """Detectability and scores of every set in every stratum of a study.
 
@@ -108,7 +115,9 @@ def score_sets(profiles, members, mapping, settings):
     Returns a dict of DataFrames: 'detectability' (stratum x panel gene x group), 'scores'
     (stratum x profile x set), 'controls' (stratum x set gene), 'rules' (stratum, how detection
     was decided), 'measurable' (stratum, data_id: every measurable gene, of the panel or not).
-    A set without a measurable gene has no score; the detectability table shows why.
+    A set without a measurable gene has no score; the detectability table shows why. Nor has any
+    set in a cell type with too few genes that could be controls, which 'rules' says.
+    Raises UserError where that is so of the whole study (stratum 'all').
     """
     import pandas as pd
 
@@ -143,21 +152,24 @@ def _score_stratum(profiles, members, mapping, settings):
     in_panel = np.zeros(len(mean), dtype=bool)
     in_panel[list(row_of.values())] = True
     pool = np.flatnonzero(passes & ~in_panel)
-    if len(pool) < settings["min_control_genes"]:
+    scored = len(pool) >= settings["min_control_genes"]
+    if not scored and is_whole(profiles.obs).all():
         raise UserError(
             f"only {len(pool)} measurable genes outside the panels can serve as controls; "
             f"score.min_control_genes asks for {settings['min_control_genes']}. A targeted or "
             "filtered table cannot be scored"
         )
-    genes = sorted(row for row in row_of.values() if passes[row])
-    nearest = match_controls(mean, genes, pool, settings["controls_per_gene"])
+    if not scored:
+        how += f"; not scored: {settings['min_control_genes']} genes are needed as controls"
+    genes = sorted(row for row in row_of.values() if passes[row] and scored)
+    nearest = match_controls(mean, genes, pool, settings["controls_per_gene"]) if genes else []
     controls = dict(zip(genes, nearest, strict=True))
 
     names, sets = [], []
     for name, rows in members.groupby("set_id", sort=True):
         known = rows[rows["hgnc_id"].isin(row_of)]
         chosen = [(row_of[g], d) for g, d in zip(known["hgnc_id"], known["direction"], strict=True)]
-        chosen = [(row, direction) for row, direction in chosen if passes[row]]
+        chosen = [(row, direction) for row, direction in chosen if row in controls]
         if chosen:
             names.append(name)
             sets.append(tuple(zip(*chosen, strict=True)))
@@ -248,7 +260,7 @@ def add_scores(profiles, result):
     """
     wide = result["scores"].pivot(index="profile", columns="set_id", values="score")
     wide.columns.name = wide.index.name = None
-    profiles.obsm["scores"] = wide.loc[profiles.obs_names]
+    profiles.obsm["scores"] = wide.reindex(profiles.obs_names)
     for stratum, rows in result["measurable"].groupby("stratum"):
         profiles.var[f"measurable_{stratum}"] = profiles.var_names.isin(rows["data_id"])
     return profiles

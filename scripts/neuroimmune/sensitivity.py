@@ -6,7 +6,7 @@ replicates, so it calls about 15 % of null sets at a correlation of 0.1 (docs/me
 """
 
 from .adjustment import relative_expression
-from .contrast import design_of, of_stratum
+from .contrast import design_of, of_stratum, whitening_of
 from .panels import members_in_data
 from .stats import linear
 
@@ -55,7 +55,7 @@ def run_sensitivity(study, name, contrast, tables, settings):
             "leave_one_out": pd.DataFrame(columns=list(GENE_COLUMNS)),
             "concordance": pd.DataFrame(columns=list(CONCORDANCE)),
         }
-        if design is not None:
+        if design is not None and len(part["controls"]):
             profiles = part["profiles"][kept.index]
             relative = relative_expression(profiles, part["controls"])
             sets = _sets(part, relative.columns)
@@ -66,8 +66,10 @@ def run_sensitivity(study, name, contrast, tables, settings):
                 columns=profiles.var_names[measurable],
             )
             scores = profiles.obsm["scores"]
-            found["scorers"] = compare(scores, values, sets, design, settings["seed"])
-            found["leave_one_out"] = leave_one_out(relative, sets, design)
+            whiten, _ = whitening_of(scores, kept, design, contrast)
+            design = whiten @ design
+            found["scorers"] = compare(scores, values, sets, design, whiten, settings["seed"])
+            found["leave_one_out"] = leave_one_out(whiten @ relative, sets, design)
             found["concordance"] = concordance(found["scorers"], found["leave_one_out"])
         key = {"study": study, "contrast": name, "stratum": stratum}
         for part_name, table in found.items():
@@ -236,11 +238,12 @@ def _prerank(sets, ranking, seed):
     return rows
 
 
-def compare(scores, values, sets, design, seed):
+def compare(scores, values, sets, design, whiten, seed):
     """Rows (DataFrame with `COLUMNS`) of all methods for the sets of one stratum and contrast.
 
     scores: samples x sets, the headline scores; values: samples x measurable genes, log2; sets:
-    dict name -> (measurable genes, directions); design: as from `stats.linear.design_matrix`.
+    dict name -> (measurable genes, directions); design: as from `stats.linear.design_matrix`,
+    multiplied by `whiten` (see `contrast.whitening_of`).
     """
     import pandas as pd
 
@@ -252,12 +255,12 @@ def compare(scores, values, sets, design, seed):
     }
     rows = []
     for method, table in by_scorer.items():
-        fitted = linear.fit(table.T, design)
+        fitted = linear.fit((whiten @ table).T, design)
         for name, row in fitted.iterrows():
             direction = "up" if row["coefficient"] > 0 else "down"
             effect = row["coefficient"] if method == "matched controls" else None
             rows.append(_row(name, method, direction, row["p"], effect))
-    rows += set_tests(values, sets, design, seed)
+    rows += set_tests(whiten @ values, sets, design, seed)
     order = {method: place for place, method in enumerate(METHODS)}
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.sort_values(

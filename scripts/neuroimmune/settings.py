@@ -14,9 +14,11 @@ from .studies import (
     matrix_files,
     owner,
     read_studies,
+    sample_files,
 )
 
 RUN_CONFIG = Path("results/run_config.yaml")
+CELL_TABLES = ("cell_steps.tsv", "composition.tsv", "cells_umap.tsv.gz", "receptor_map.tsv")
 PANEL_TABLES = ("sets", "members", "genes", "ambiguous", "former_ids")
 
 
@@ -47,10 +49,15 @@ def load(config, base, config_files):
                 "tissue": record["tissue"],
                 "simulated": "yes" if record.get("simulated") else "no",
             },
+            "cell_samples": {
+                row["sample"]: {"sample": row["sample"], "files": row.get("files", "")}
+                for row in record["rows"] or []
+            },
         }
         for name, record in records.items()
     }
     downloads = [geo_path(*item) for record in records.values() for item in geo_files(record)]
+    cells = {name for name, record in records.items() if record["assay"] == "scrnaseq"}
     contrasts = [(name, c) for name, record in records.items() for c in record["contrasts"]]
 
     def results(pattern):
@@ -80,8 +87,21 @@ def load(config, base, config_files):
             for record in records.values()
             for file, value in record["source"].get("sha256", {}).items()
         },
-        "study_pattern": "|".join(map(re.escape, records)),
-        "contrast_pattern": "|".join(sorted({re.escape(name) for _, name in contrasts})),
+        "study_pattern": _pattern(records),
+        "bulk_pattern": _pattern(set(records) - cells),
+        "cells_pattern": _pattern(cells),
+        "sample_pattern": _pattern(
+            s for study in studies.values() for s in study["paths"]["cells"]
+        ),
+        "contrast_pattern": _pattern({name for _, name in contrasts}),
+        "cell_files": {
+            name: [f"results/{name}/cells/{s}.h5ad" for s in study["paths"]["cells"]]
+            for name, study in studies.items()
+        },
+        "cell_step_files": {
+            name: [f"results/{name}/cells/{s}.json" for s in study["paths"]["cells"]]
+            for name, study in studies.items()
+        },
         "sets_tables": results("sets.tsv"),
         "adjusted_tables": results("adjusted.tsv"),
         "scorer_tables": results("scorers.tsv"),
@@ -118,6 +138,8 @@ def load(config, base, config_files):
             *results("leave_one_out.tsv"),
             *results("genes.tsv"),
             *results("subjects.tsv"),
+            *(f"results/{name}/{file}" for name in sorted(cells) for file in CELL_TABLES),
+            *(path for path in results("composition.tsv") if path.split("/")[1] in cells),
         ],
         "templates": [_relative(path) for path in sorted(report.glob("templates/*"))],
         "study_pages": [f"results/report/{name}.html" for name in records],
@@ -130,12 +152,20 @@ def load(config, base, config_files):
     }
 
 
+def _pattern(names):
+    """Regular expression for a wildcard: one of the names, or nothing where there are none."""
+    return "|".join(sorted(map(re.escape, set(names)))) or "(?!)"
+
+
 def geo_path(accession, file):
     return f"resources/geo/{accession}/{file}"
 
 
 def paths_of(record):
-    """Role -> local files: 'records' (list), and matrix, annotation, counts ([] where none)."""
+    """Role -> local files: 'records' (list), matrix, annotation and counts ([] where none), and
+
+    'cells', a dict of sample -> list ({} where the study has no single cells).
+    """
     files = {"records": matrix_files(record), **expression_files(record)}
 
     def local(found):
@@ -143,7 +173,10 @@ def paths_of(record):
             return [local(file) for file in found]
         return geo_path(owner(found, record), found)
 
-    return {role: local(files.get(role, [])) for role in (*files, "matrix", "annotation", "counts")}
+    paths = {
+        role: local(files.get(role, [])) for role in (*files, "matrix", "annotation", "counts")
+    }
+    return {**paths, "cells": {name: local(own) for name, own in sample_files(record).items()}}
 
 
 def _relative(path):

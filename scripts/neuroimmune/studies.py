@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from .errors import UserError
+from .errors import UserError, some
 from .files import read_rows
 from .validation import check_rows, check_yaml, complain, read_yaml, where
 
@@ -29,6 +29,11 @@ TREATMENTS = (
     "unknown",
 )
 
+KINDS_OF_ASSAY = {
+    "microarray": ("series_matrix",),
+    "rnaseq": ("counts_table", "ncbi_counts"),
+    "scrnaseq": ("tenx", "h5ad", "cell_counts"),
+}
 # Keys of source that only some kinds of source have a use for.
 KINDS_OF_KEY = {
     "sheet": ("counts_table",),
@@ -36,6 +41,12 @@ KINDS_OF_KEY = {
     "missing_samples": ("counts_table", "ncbi_counts"),
     "annotation": ("series_matrix",),
     "annotation_columns": ("series_matrix",),
+    "sample_files": KINDS_OF_ASSAY["scrnaseq"],
+    "features": ("tenx",),
+    "barcodes": ("tenx",),
+    "genome": ("tenx",),
+    "layer": ("h5ad",),
+    "cells": KINDS_OF_ASSAY["scrnaseq"],
 }
 
 # The factor that a question asks about. It defines the groups, so it can never be their
@@ -147,19 +158,36 @@ def _cross_checks(study, rows, yaml_file, rows_file):
     def at(*keys):
         return where([yaml_file], list(keys))
 
-    if (study["assay"] == "microarray") != (source["kind"] == "series_matrix"):
+    single_cell = study["assay"] == "scrnaseq"
+    if source["kind"] not in KINDS_OF_ASSAY[study["assay"]]:
+        goes = (f"{assay} with {' or '.join(kinds)}" for assay, kinds in KINDS_OF_ASSAY.items())
         yield (
             f"{at('source', 'kind')}: source.kind: found {source['kind']!r} with assay "
-            f"{study['assay']!r}; microarray goes with series_matrix, rnaseq with counts_table "
-            "or ncbi_counts"
+            f"{study['assay']!r}; these go together: {', '.join(goes)}"
+        )
+    elif single_cell:
+        yield from _check_cells(study, rows, at, rows_file)
+    if "cells" in study and not single_cell:
+        yield f"{at('cells')}: cells: has a meaning for assay scrnaseq only"
+    if study.get("cells", {}).get("cell_types") == "table" and "cell_type" not in cell_fields(
+        study
+    ):
+        yield (
+            f"{at('cells', 'cell_types')}: cells.cell_types: 'table' needs "
+            "source.cells.fields.cell_type, which says where the cell types stand"
         )
     if source.get("metadata") == "samples_table" and rows is None:
         yield (
             f"{at('source', 'metadata')}: source.metadata: 'samples_table' needs {rows_file}, "
             "which does not exist"
         )
-    if source.get("metadata") == "samples_table" and source["kind"] != "counts_table":
-        yield f"{at('source', 'metadata')}: source.metadata: only a counts_table can do without GEO"
+    if source.get("metadata") == "samples_table" and source["kind"] in (
+        "series_matrix",
+        "ncbi_counts",
+    ):
+        yield (
+            f"{at('source', 'metadata')}: source.metadata: a {source['kind']} cannot do without GEO"
+        )
     for key, kinds in KINDS_OF_KEY.items():
         if key in source and source["kind"] not in kinds:
             yield (
@@ -177,7 +205,8 @@ def _cross_checks(study, rows, yaml_file, rows_file):
             "of source.annotation, which is missing"
         )
     in_rows = set(rows[0]) if rows else set()
-    if "group" not in fields and "group" not in in_rows:
+    of_cells = set(cell_fields(study))
+    if "group" not in {*fields, *in_rows, *of_cells}:
         yield (
             f"{at('samples')}: samples: no 'group'; add samples.group here or a column 'group' "
             f"in {rows_file}"
@@ -206,25 +235,83 @@ def _cross_checks(study, rows, yaml_file, rows_file):
             yield (
                 f"{at('contrasts', name)}: contrasts.{name}: case and reference are the same group"
             )
-        known = set(fields) | in_rows
+        known = set(fields) | in_rows | of_cells
         for covariate in contrast.get("covariates", []):
             if covariate not in known:
                 yield (
                     f"{at('contrasts', name, 'covariates')}: contrasts.{name}.covariates: "
                     f"{covariate!r} is given neither under samples: nor in samples.tsv"
                 )
-        if contrast.get("paired") and "subject" not in known:
+        for how in ("paired", "blocked"):
+            if contrast.get(how) and "subject" not in known:
+                yield (
+                    f"{at('contrasts', name, how)}: contrasts.{name}.{how}: needs 'subject' under "
+                    "samples: or in samples.tsv"
+                )
+        if contrast.get("paired") and contrast.get("blocked"):
             yield (
-                f"{at('contrasts', name, 'paired')}: contrasts.{name}.paired: pairs need 'subject' "
-                "under samples: or in samples.tsv"
+                f"{at('contrasts', name, 'blocked')}: contrasts.{name}: paired and blocked exclude "
+                "each other"
             )
-    files = expression_files(study)
+    used = [name for _, name in geo_files({**study, "rows": rows})]
     for name in source.get("sha256", {}):
-        if name not in [*matrix_files(study), *files.values()]:
+        if name not in used:
             yield (
                 f"{at('source', 'sha256')}: source.sha256: {name} is not used by this study; "
-                f"used: {', '.join([*matrix_files(study), *files.values()])}"
+                f"used: {some(used)}"
             )
+
+
+def _check_cells(study, rows, at, rows_file):
+    source, fields = study["source"], cell_fields(study)
+    if rows is None:
+        yield (
+            f"{at('assay')}: assay: 'scrnaseq' needs {rows_file}, which does not exist: the "
+            "samples of single cells must be known before GEO's files are read"
+        )
+    if {"file", "sample_files"} <= set(source):
+        yield (
+            f"{at('source', 'sample_files')}: source.sample_files: stands beside source.file; keep "
+            "the one that holds the counts"
+        )
+    for template in source.get("sample_files", []):
+        unknown = set(re.findall(r"\{(.*?)\}", template)) - {"sample", "files"}
+        if unknown:
+            yield (
+                f"{at('source', 'sample_files')}: source.sample_files: {template!r}: the names in "
+                "braces may be {sample} and {files}"
+            )
+        blank = [row["sample"] for row in used_rows(study, rows) if not row.get("files")]
+        if "{files}" in template and blank:
+            yield (
+                f"{at('source', 'sample_files')}: source.sample_files: {template!r}: the column "
+                f"'files' of {rows_file} is blank for {some(blank)}"
+            )
+    cells = source.get("cells", {})
+    if "file" in cells and "sample" not in cells:
+        yield (
+            f"{at('source', 'cells')}: source.cells: no 'sample'; say which rows of the table are "
+            "a sample's: sample: {from: <heading>, map: {<value>: <GSM>}}"
+        )
+    if "barcode" in cells and "file" not in cells:
+        yield (
+            f"{at('source', 'cells', 'barcode')}: source.cells.barcode: names a column of "
+            "source.cells.file, which is missing"
+        )
+    for name in ("subject", "group"):
+        if name in fields and (name in study["samples"] or (rows and name in rows[0])):
+            yield (
+                f"{at('source', 'cells', 'fields', name)}: source.cells.fields.{name}: the samples "
+                "have it too; keep one of them"
+            )
+    places = {"sample": cells.get("sample", {})}
+    places |= {f"fields.{name}": field for name, field in fields.items()}
+    for place, field in places.items():
+        try:
+            re.compile(field.get("pattern", ""))
+        except re.error as error:
+            keys = ["source", "cells", *place.split("."), "pattern"]
+            yield f"{at(*keys)}: {'.'.join(keys)}: {error}"
 
 
 def matrix_files(study):
@@ -245,19 +332,51 @@ def expression_files(study):
         }
     if source["kind"] == "ncbi_counts":
         return {"counts": f"{study['accession']}_raw_counts_{source['build']}_NCBI.tsv.gz"}
-    return {"counts": source["file"]}
+    return {"counts": source["file"]} if source["kind"] == "counts_table" else {}
+
+
+def cell_fields(study):
+    """What the cells themselves say (subject, group, cell_type): name -> field of source.cells."""
+    return study["source"].get("cells", {}).get("fields", {})
+
+
+def used_rows(study, rows):
+    """The rows of samples.tsv that neither it nor study.yaml leaves out."""
+    out = {item["sample"] for item in study.get("exclude", [])}
+    return [row for row in rows or [] if row["sample"] not in out and row.get("include") != "no"]
+
+
+def sample_files(study):
+    """Sample -> names of the files with its cells, for single cells; {} for other assays.
+
+    Samples that samples.tsv or `exclude` leaves out are missing: their files are not needed.
+    """
+    source = study["source"]
+    if source["kind"] not in KINDS_OF_ASSAY["scrnaseq"]:
+        return {}
+    templates = source.get("sample_files", [source.get("file", f"{study['accession']}_RAW.tar")])
+    shared = [source.get("features"), source.get("barcodes"), source.get("cells", {}).get("file")]
+    files = {}
+    for row in used_rows(study, study["rows"]):
+        own = [
+            name.replace("{sample}", row["sample"]).replace("{files}", row.get("files", ""))
+            for name in templates
+        ]
+        files[row["sample"]] = list(dict.fromkeys([*own, *filter(None, shared)]))
+    return files
 
 
 def owner(file, study):
-    """Accession under which GEO keeps a file of the study: the platform's if it begins with one,
+    """Accession under which GEO keeps a file of the study: that of the platform or sample
 
-    as in GPL6480.annot.gz or GPL6480-9577.txt, else the series'.
+    that its name begins with (GPL6480-9577.txt, GSM2560248_barcodes.tsv.gz), else the series'.
     """
-    platform = re.match(r"GPL\d+", file)
-    return platform.group() if platform else study["accession"]
+    other = re.match(r"(GPL|GSM)\d+", file)
+    return other.group() if other else study["accession"]
 
 
 def geo_files(study):
     """All (accession, file) that the study downloads."""
-    names = dict.fromkeys([*matrix_files(study), *expression_files(study).values()])
+    of_samples = [name for names in sample_files(study).values() for name in names]
+    names = dict.fromkeys([*matrix_files(study), *expression_files(study).values(), *of_samples])
     return [(owner(name, study), name) for name in names]

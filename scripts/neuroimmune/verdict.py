@@ -65,6 +65,8 @@ def add_q(table):
 
 def gate(row, design, settings):
     """Why a set cannot be judged: 'detection', 'design', 'confounded', or '' where it can."""
+    if min(row["n_case"], row["n_reference"]) == 0:
+        return "design"
     if row["n_measurable"] < settings["min_genes"]:
         return "detection"
     if row["fraction_measurable"] < settings["min_gene_fraction"]:
@@ -73,6 +75,8 @@ def gate(row, design, settings):
         return "detection"
     if design["problem"]:
         return "design"
+    if math.isnan(row["log2_fold_change"]):
+        return "detection"  # too few genes of the cell type can be controls
     if design["confounders"]:
         return "confounded"
     return ""
@@ -139,6 +143,12 @@ def _left(adjusted, cause):
 
 
 def _detection_in_words(row, settings):
+    if (
+        row["n_measurable"] >= settings["min_genes"]
+        and row["fraction_measurable"] >= settings["min_gene_fraction"]
+        and not row["set_count"] < settings["min_set_count"]
+    ):
+        return "too few genes outside the panels are detected to serve as controls"
     if row["set_count"] < settings["min_set_count"]:
         return (
             f"{row['set_count']:.2g} counts of the whole set in a sample; at least "

@@ -449,6 +449,49 @@ write_tsv(
   "partial.tsv"
 )
 
+# ---- 10. subjects with one or two samples: duplicateCorrelation, lmFit with a block ----
+
+seed(10)
+block <- c(1:6, 1:4, 7:8) # four subjects in both groups, two in each group alone
+blocked <- cbind(intercept = 1, group = rep(c(0, 1), each = 6))
+rownames(blocked) <- paste0("s", 1:12)
+write_tsv(data.frame(sample = rownames(blocked), blocked, subject = paste0("p", block)),
+          "design_blocked.tsv")
+spread <- sqrt(0.05 * 4 / rchisq(60, 4))
+# The share of the variance between subjects differs from set to set, and is nothing in the last.
+share <- c(rep(c(0.2, 0.5, 0.8), each = 15), rep(0, 15))
+blocks <- spread * (sqrt(share) * matrix(rnorm(60 * 8), 60)[, block] +
+                      sqrt(1 - share) * matrix(rnorm(60 * 12), 60))
+blocks <- blocks + rnorm(60, 6, 1.5)
+blocks[1:5, 7:12] <- blocks[1:5, 7:12] + c(0.6, -0.9, 1.2, 0.4, -0.3)
+blocks <- round(blocks, 4)
+dimnames(blocks) <- list(sprintf("set%02d", 1:60), rownames(blocked))
+write_matrix(blocks, "scores_blocked.tsv", "set")
+correlation <- duplicateCorrelation(blocks, blocked, block = block)
+fit <- eBayes(lmFit(blocks, blocked, block = block, correlation = correlation$consensus))
+write_fit(fit, "group", "limma_scores_blocked.tsv", "set")
+
+# Counts with voom weights; two subjects of s1-s8 are in both groups.
+count_block <- c(1:4, 1:2, 5:6)
+of_counts <- duplicateCorrelation(v, two_group, block = count_block)
+fit <- eBayes(lmFit(v, two_group, block = count_block, correlation = of_counts$consensus))
+write_tsv(
+  data.frame(
+    gene = rownames(v$E),
+    logFC = fit$coefficients[, "group"],
+    t = fit$t[, "group"],
+    p = fit$p.value[, "group"]
+  ),
+  "limma_voom_blocked.tsv"
+)
+write_tsv(
+  data.frame(
+    input = c("scores_blocked", "counts"),
+    consensus = c(correlation$consensus, of_counts$consensus)
+  ),
+  "duplicate_correlation.tsv"
+)
+
 # ---- versions ----
 
 write_tsv(

@@ -7,7 +7,7 @@ import pytest
 
 from neuroimmune import scoring
 from neuroimmune.adjustment import adjusted_effects, relative_expression
-from neuroimmune.contrast import design_of
+from neuroimmune.contrast import design_of, whitening_of
 from neuroimmune.stats import adjust, linear
 from test_contrast import DETECT
 
@@ -97,7 +97,8 @@ def study(n=8, seed=0, treatment=None, paired=False):
 def ladder(tables, contrast=CONTRAST, settings=SETTINGS):
     obs = tables["profiles"].obs.astype({"subject": str, "group": str})
     kept, design, report = design_of(obs, contrast, {"min_subjects": 3})
-    return adjusted_effects(tables, kept, design, report, settings).set_index(
+    whiten, _ = whitening_of(tables["profiles"].obsm["scores"], kept, design, contrast)
+    return adjusted_effects(tables, kept, design, whiten, report, settings).set_index(
         ["set_id", "adjustment"]
     )
 

@@ -175,6 +175,101 @@ def test_optional_keys_of_source(tmp_path):
     ]
 
 
+CELLS = STUDY.replace("assay: rnaseq", "assay: scrnaseq").replace(
+    "{kind: counts_table, file: counts.txt.gz}", "{kind: tenx}"
+)
+CELL_ROWS = (
+    "sample\tsubject\tfiles\tinclude\tnote\n"
+    "GSM1001\tP1\ta\t\t\nGSM1002\tP2\tb\tyes\t\nGSM1003\tP3\t\tno\tmatrix and lists differ\n"
+)
+
+
+def cells(**keys):
+    source = yaml.safe_dump({"kind": "tenx"} | keys, default_flow_style=True, width=999).strip()
+    return CELLS.replace("{kind: tenx}", source)
+
+
+def test_files_of_single_cells(tmp_path):
+    study = read_study(write_study(tmp_path / "s", CELLS, CELL_ROWS), SCHEMAS)
+    matrix = ("GSE1000", "GSE1000_series_matrix.txt.gz")
+    assert expression_files(study) == {}
+    assert geo_files(study) == [matrix, ("GSE1000", "GSE1000_RAW.tar")]
+    raw = ["resources/geo/GSE1000/GSE1000_RAW.tar"]
+    paths = settings.paths_of(study)
+    assert paths["cells"] == {"GSM1001": raw, "GSM1002": raw}
+    assert (paths["counts"], paths["matrix"], paths["annotation"]) == ([], [], [])
+    table = {"file": "cells.tsv", "sample": {"from": "stim"}}
+    text = cells(sample_files=["{sample}_{files}.mtx.gz"], features="genes.tsv", cells=table)
+    study = read_study(write_study(tmp_path / "s", text, CELL_ROWS), SCHEMAS)
+    study["exclude"] = [{"sample": "GSM1002", "reason": "few cells"}]
+    assert geo_files(study) == [
+        matrix,
+        ("GSM1001", "GSM1001_a.mtx.gz"),
+        ("GSE1000", "genes.tsv"),
+        ("GSE1000", "cells.tsv"),
+    ]
+    assert settings.paths_of(study)["cells"] == {
+        "GSM1001": [
+            "resources/geo/GSM1001/GSM1001_a.mtx.gz",
+            "resources/geo/GSE1000/genes.tsv",
+            "resources/geo/GSE1000/cells.tsv",
+        ]
+    }
+    bulk = read_study(write_study(tmp_path / "b"), SCHEMAS)
+    assert settings.paths_of(bulk)["cells"] == {}
+
+
+def test_what_the_cells_say_need_not_stand_in_samples(tmp_path):
+    fields = {"subject": {"from": "ind"}, "group": {"from": "disease"}}
+    table = {"file": "cells.tsv", "sample": {"from": "stim"}, "fields": fields}
+    text = cells(cells=table).replace("  group: {from: title, map: {a: case, b: control}}", "")
+    text = text.replace("samples:", "samples: {}").replace("control}", "control, paired: true}")
+    rows = "sample\nGSM1001\n"
+    study = read_study(write_study(tmp_path / "s", text, rows), SCHEMAS)
+    assert study["source"]["cells"]["fields"] == fields
+
+
+@pytest.mark.parametrize(
+    ("keys", "wanted"),
+    [
+        ({"file": "a.tar", "sample_files": ["b"]}, "sample_files: stands beside source.file; keep"),
+        ({"sample_files": ["{title}.h5"]}, "sample_files: '{title}.h5': the names in braces may"),
+        ({"layer": "X"}, "layer: has no meaning for kind 'tenx', only for h5ad"),
+        ({"cells": {"file": "c"}}, "cells: no 'sample'; say which rows of the table are"),
+        (
+            {"cells": {"sample": {"from": "a"}, "barcode": "b"}},
+            "cells.barcode: names a column of source.cells.file, which is missing",
+        ),
+        (
+            {"cells": {"fields": {"subject": {"from": "ind"}}}},
+            "cells.fields.subject: the samples have it too; keep one of them",
+        ),
+        ({"cells": {"sample": {"from": "a", "pattern": "("}}}, "cells.sample.pattern: missing )"),
+        ({"cells": {"sample": {}}}, "cells.sample: found {}; give either 'from'"),
+        ({"cells": {"fields": {"age": {"from": "a"}}}}, "cells.fields.age: unknown key"),
+        ({"features": "a/b"}, "features: found 'a/b'; expected text that matches"),
+    ],
+)  # fmt: skip
+def test_wrong_keys_of_single_cells(tmp_path, keys, wanted):
+    found = problems(write_study(tmp_path / "s", cells(**keys), CELL_ROWS))
+    assert len(found) == 1 and f": source.{wanted}" in found[0], found
+
+
+def test_single_cells_need_their_samples(tmp_path):
+    assert problems(write_study(tmp_path / "a", CELLS)) == [
+        "study.yaml:5: assay: 'scrnaseq' needs samples.tsv, which does not exist: the samples of "
+        "single cells must be known before GEO's files are read"
+    ]
+    text = cells(sample_files=["{files}.h5"])
+    rows = CELL_ROWS.replace("P2\tb", "P2\t")
+    assert problems(write_study(tmp_path / "b", text, rows)) == [
+        "study.yaml:7: source.sample_files: '{files}.h5': the column 'files' of samples.tsv is "
+        "blank for GSM1002"
+    ]
+    text = CELLS.replace("scrnaseq", "rnaseq")
+    assert "found 'tenx' with assay 'rnaseq'" in problems(write_study(tmp_path / "c", text))[0]
+
+
 CORRECTIONS = "sample\tfield\tfrom\tto\treason\tsource\n"
 
 
@@ -234,8 +329,8 @@ def test_all_problems_of_a_study_come_at_once(tmp_path):
         "study.yaml:3: organism: found 'human'; allowed: Homo sapiens, Mus musculus",
         "study.yaml:6: role: found 'main'; allowed: primary, positive control, confounder control, "
         "comparator, method check",
-        "study.yaml:7: typo: unknown key; allowed here: accession, assay, citation, contrasts, "
-        "exclude, notes, organism, role, samples, simulated, source, tissue, title",
+        "study.yaml:7: typo: unknown key; allowed here: accession, assay, cells, citation, "
+        "contrasts, exclude, notes, organism, role, samples, simulated, source, tissue, title",
         "samples.tsv:2: column treatment: found 'prednisolone'; allowed: none, glucocorticoid, "
         "glucocorticoid+rituximab, rituximab, other, unknown",
         "samples.tsv:3: sample GSM1 stands already in line 2",
@@ -248,8 +343,9 @@ def test_all_problems_of_a_study_come_at_once(tmp_path):
         (
             "assay: rnaseq",
             "assay: microarray",
-            "study.yaml:7: source.kind: found 'counts_table' with assay 'microarray'; microarray "
-            "goes with series_matrix, rnaseq with counts_table or ncbi_counts",
+            "study.yaml:7: source.kind: found 'counts_table' with assay 'microarray'; these go "
+            "together: microarray with series_matrix, rnaseq with counts_table or ncbi_counts, "
+            "scrnaseq with tenx or h5ad or cell_counts",
         ),
         (
             "reference: control",
@@ -265,8 +361,14 @@ def test_all_problems_of_a_study_come_at_once(tmp_path):
         (
             "reference: control",
             "reference: control, paired: true",
-            "study.yaml:11: contrasts.c.paired: pairs need 'subject' under samples: or in "
-            "samples.tsv",
+            "study.yaml:11: contrasts.c.paired: needs 'subject' under samples: or in samples.tsv",
+        ),
+        (
+            "reference: control",
+            "reference: control, paired: true, blocked: true",
+            "study.yaml:11: contrasts.c.paired: needs 'subject' under samples: or in samples.tsv\n"
+            "study.yaml:11: contrasts.c.blocked: needs 'subject' under samples: or in samples.tsv\n"
+            "study.yaml:11: contrasts.c: paired and blocked exclude each other",
         ),
         (
             "  group: {from: title, map: {a: case, b: control}}",

@@ -118,17 +118,40 @@ def test_imbalance_and_unknown_treatment_are_said():
 def test_designs_that_cannot_be_judged():
     obs = samples(n=2)
     _, design, report = contrasts.design_of(obs, PLAIN, SETTINGS)
-    assert report["problem"] == "2 aiha and 2 healthy subjects; at least 3 a group are needed"
+    assert report["problem"] == (
+        "2 aiha and 2 healthy subjects (GSM0, GSM1, GSM2, GSM3); at least 3 a group are needed"
+    )
     assert design is not None  # the numbers are still computed
     obs = samples(batch=["x"] * 4 + ["y"] * 4)
     _, design, report = contrasts.design_of(obs, PLAIN | {"covariates": ["batch"]}, SETTINGS)
-    assert report["problem"] == "the design is not of full rank: case follows from the rest"
+    assert report["problem"] == (
+        "the design is not of full rank: case (GSM0, GSM1, GSM2, GSM3) follows from intercept, "
+        "batch=y"
+    )
     assert design is None
     obs = samples(n=3, age=list("194283"), sex=["female", "male"] * 3, batch=list("abcabc"))
     _, design, report = contrasts.design_of(
         obs, PLAIN | {"covariates": ["age", "sex", "batch"]}, SETTINGS
     )
-    assert design is None and report["problem"] == "no degree of freedom is left for the residual"
+    assert design is None and report["problem"] == (
+        "6 samples for 6 coefficients (intercept, age, sex=male, batch=b, batch=c, case): no "
+        "degree of freedom is left for the residual"
+    )
+    obs = samples(group=["aiha"] + ["healthy"] * 7)
+    _, design, report = contrasts.design_of(obs, PLAIN, SETTINGS)
+    assert design is not None and report["problem"] == (
+        "1 aiha and 7 healthy subjects (GSM0); at least 3 a group are needed"
+    )
+
+
+def test_a_covariate_that_is_not_known_for_all_is_a_problem_of_design():
+    obs = samples(age=["", *"12345", "unknown", "7"])
+    _, design, report = contrasts.design_of(obs, PLAIN | {"covariates": ["age"]}, SETTINGS)
+    assert len(design) == 6  # the numbers are those of the samples that are known
+    assert report["problem"] == (
+        "the covariate age is not known for GSM0, GSM6: add it to samples.tsv, leave the samples "
+        "out under exclude:, or take it from the covariates"
+    )
 
 
 def test_design_columns():
@@ -235,6 +258,64 @@ def test_paired_subject_changes():
     np.testing.assert_allclose(changes.sort_index(), values[:5] - values[5:])
     assert result["sets"]["g_kind"].eq("SMCC").all()
     assert result["sets"]["permutation_floor"].eq(2 / 32).all()
+
+
+def test_a_third_group_changes_nothing():
+    tables = study()
+    alone = run(tables)["sets"]
+    third = tables["profiles"][:3].copy()
+    third.obs_names = ["GSM90", "GSM91", "GSM92"]
+    third.obs["group"] = "itp"
+    both = anndata.concat([tables["profiles"], third], merge="same", uns_merge="same")
+    pd.testing.assert_frame_equal(run(tables | {"profiles": both})["sets"], alone)
+
+
+def blocked_study(shared=3, correlation=0.8):
+    """As `study`, but subjects s0, s1, ... give a sample to both groups."""
+    tables = study()
+    obs = tables["profiles"].obs
+    subjects = [f"s{i}" for i in range(5)] + [f"s{i}" for i in range(shared)]
+    obs["subject"] = subjects + [f"h{i}" for i in range(5 - shared)]
+    shift = np.random.default_rng(5).normal(size=10)[pd.Categorical(obs["subject"]).codes]
+    tables["profiles"].obsm["scores"] += correlation * shift[:, None]
+    return tables
+
+
+def test_a_blocked_contrast_keeps_all_samples_of_all_subjects():
+    tables = blocked_study()
+    result = run(tables, PLAIN | {"blocked": True})
+    sets, design = result["sets"].set_index("set_id"), result["designs"][0]
+    assert 0.7 < design["correlation"] < 1 and len(design["profiles"]) == 10
+    shown = f"~ group, blocked by subject (correlation {design['correlation']:.2f})"
+    assert design["formula"] == shown
+    # Without the block, what subjects share counts as noise.
+    plain = run(tables)["sets"].set_index("set_id")
+    assert (sets["standard_error"] < 0.8 * plain["standard_error"]).all()
+    assert sets.loc["moved", "p"] < plain.loc["moved", "p"]
+    # Neither permutations nor Hedges g know of the block.
+    assert sets[["permutation_p", "hedges_g"]].isna().all(axis=None)
+    adjusted = result["adjusted"].query("adjustment == 'none'").set_index("set_id")
+    for column in ("log2_fold_change", "standard_error", "p"):
+        np.testing.assert_allclose(adjusted[column], sets[column], rtol=1e-6)
+
+
+def test_whitening_is_what_limma_does_with_a_block():
+    tables = blocked_study()
+    kept, design, _ = contrasts.design_of(tables["profiles"].obs, PLAIN, SETTINGS)
+    values = pd.DataFrame(tables["profiles"][kept.index].X)
+    whiten = linear.whitening(kept["subject"], 0.6)
+    own = linear.fit((whiten @ values).T, whiten @ design)
+    limma = linear.fit(values.T, design, block=kept["subject"], correlation=0.6)
+    pd.testing.assert_frame_equal(own, limma, rtol=1e-9)
+    with pytest.raises(AssertionError):
+        pd.testing.assert_frame_equal(linear.fit(values.T, design), limma, rtol=1e-2)
+
+
+def test_with_complete_pairs_the_block_gives_the_mean_difference():
+    tables = blocked_study(shared=5)
+    paired = run(tables, PLAIN | {"paired": True})["sets"]
+    blocked = run(tables, PLAIN | {"blocked": True})["sets"]
+    np.testing.assert_allclose(blocked["log2_fold_change"], paired["log2_fold_change"])
 
 
 def test_permutation_switches_to_draws_above_the_limit():

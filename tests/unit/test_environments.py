@@ -75,6 +75,7 @@ def test_the_snakefile_is_short_and_in_the_order_of_the_data_flow():
         "geo",
         "curate",
         "bulk",
+        "singlecell",
         "score",
         "check",
         "contrast",

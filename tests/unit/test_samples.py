@@ -173,7 +173,8 @@ def test_one_subject_in_both_groups_needs_pairs(tmp_path):
     record["samples"]["subject"] = {"value": "me"}
     assert problems(record) == [
         "study.yaml:10: contrasts.c: subject me is in both groups, so the samples are not "
-        "independent; set 'paired: true', or leave samples out under exclude:"
+        "independent; set 'paired: true' (complete pairs only), 'blocked: true' (all samples), or "
+        "leave samples out under exclude:"
     ]
     record["contrasts"]["c"]["paired"] = True
     assert len(curate(record, SERIES, GEO)) == 6

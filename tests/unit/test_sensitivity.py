@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from neuroimmune import sensitivity
-from test_contrast import PLAIN, SETTINGS, study
+from test_contrast import PLAIN, SETTINGS, blocked_study, run, study
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +20,15 @@ def test_all_methods_find_a_moved_set_and_not_a_null_set(result):
     assert (table.loc["moved", "p"].astype(float) < 0.05).all()
     # The null set must not be called by the scorers that test subjects.
     assert (table.loc["null"].loc[list(sensitivity.SCORERS), "p"].astype(float) > 0.01).all()
+
+
+def test_a_blocked_contrast_is_blocked_for_all_scorers():
+    tables, contrast = blocked_study(), PLAIN | {"blocked": True}
+    found = sensitivity.run_sensitivity("GSE1", "c", contrast, tables, SETTINGS)["scorers"]
+    headline = found[found["method"] == "matched controls"].set_index("set_id")
+    sets = run(tables, contrast)["sets"].set_index("set_id")
+    np.testing.assert_allclose(headline["p"].astype(float), sets["p"])
+    np.testing.assert_allclose(headline["log2_fold_change"].astype(float), sets["log2_fold_change"])
 
 
 def test_shares_of_genes_add_up_to_the_effect(result):

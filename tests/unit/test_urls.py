@@ -27,6 +27,7 @@ def geo(base=GEO, counts=COUNTS, tables=TABLES):
         ("GSE301528", "GSE301nnn"),
         ("GPL570", "GPLnnn"),
         ("GPL10558", "GPL10nnn"),
+        ("GSM9084840", "GSM9084nnn"),
     ],
 )
 def test_stub_folder(accession, stub):
@@ -35,10 +36,10 @@ def test_stub_folder(accession, stub):
 
 @pytest.mark.parametrize(
     "accession",
-    ["gse1", "GSM1", "GSE", "GSE0", "GSE01", "GSE1 ", "GSE1\n", "GSE1/..", "", "GSE\u0661"],
+    ["gse1", "GDS1", "GSE", "GSE0", "GSE01", "GSE1 ", "GSE1\n", "GSE1/..", "", "GSE\u0661"],
 )
 def test_other_accessions_are_refused(accession):
-    with pytest.raises(UserError, match="expected GSE or GPL and a number"):
+    with pytest.raises(UserError, match="expected GSE, GPL or GSM and a number"):
         stub_folder(accession)
 
 
@@ -58,6 +59,7 @@ def test_other_accessions_are_refused(accession):
         ("GPL570", "GPL570.annot.gz", "platforms/GPLnnn/GPL570/annot"),
         ("GPL6480", "GPL6480-9577.txt", "platforms/GPL6nnn/GPL6480/suppl"),
         ("GPL10558", "GPL10558_family.soft.gz", "platforms/GPL10nnn/GPL10558/soft"),
+        ("GSM9084840", "GSM9084840_P1_matrix.mtx.gz", "samples/GSM9084nnn/GSM9084840/suppl"),
     ],
 )
 @pytest.mark.parametrize("base", [GEO, "file:///data/geo", "file:data/geo"])
@@ -111,6 +113,8 @@ def test_names_with_folders_are_refused(file):
         ("GPL570", "data.csv", "GSE"),
         ("GPL570", "GSE1_series_matrix.txt.gz", "GSE"),
         ("GSE1", "GPL570.annot.gz", "GPL"),
+        ("GSE1", "GSM1_matrix.mtx.gz", "GSM"),
+        ("GSM1", "GSE1_RAW.tar", "GSE"),
     ],
 )
 def test_series_and_platform_files_are_kept_apart(accession, file, kind):

@@ -32,6 +32,8 @@ ROW = {
     "stratum": "all",
     "set_id": "s",
     "family": "neuroimmune",
+    "n_case": 5,
+    "n_reference": 5,
     "n_genes": 10,
     "n_measurable": 8,
     "fraction_measurable": 0.8,
@@ -87,6 +89,9 @@ CONFOUNDED = {"confounders": [{"factor": "treatment", "case": "x", "reference": 
         ({"fraction_measurable": 0.3}, {}, "higher", ""),
         ({"set_count": 1.9}, {}, "not measurable", "detection"),
         ({"set_count": np.nan}, {}, "higher", ""),
+        # A cell type that one group lacks, and one without genes that could be controls.
+        ({"n_case": 0, "n_measurable": 0}, {"problem": "0 and 5"}, "not measurable", "design"),
+        ({"log2_fold_change": np.nan}, {}, "not measurable", "detection"),
         ({}, {"problem": "2 and 2 subjects"}, "not measurable", "design"),
         ({}, CONFOUNDED, "not measurable", "confounded by treatment"),
         ({"fraction_measurable": 0.1}, CONFOUNDED, "not measurable", "detection"),

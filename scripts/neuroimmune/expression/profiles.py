@@ -81,7 +81,7 @@ def from_arrays(samples, series, table, annotation, scale, path, processing=""):
         "genes": len(values),
         "warnings": warnings,
     }
-    return _assemble(values, samples, names, var, summary), _attrition(steps), summary
+    return _assemble(values, samples, names, var, summary), attrition_table(steps), summary
 
 
 def from_counts(samples, counts, notes, path, globins_of, missing="stop"):
@@ -140,7 +140,7 @@ def from_counts(samples, counts, notes, path, globins_of, missing="stop"):
         "rows_read": rows_read,
         "genes": len(counts),
         "globin_genes": list(globins),
-        "warnings": [*warnings, *_library_warnings(library)],
+        "warnings": [*warnings, *library_warnings(library)],
     }
     profiles = _assemble(values, samples, names, var, summary)
     profiles.layers["counts"] = counts.T.to_numpy()
@@ -148,10 +148,10 @@ def from_counts(samples, counts, notes, path, globins_of, missing="stop"):
     profiles.obs["effective_library_size"] = effective.to_numpy()
     profiles.obs["globin_fraction"] = (counts.loc[globins].sum() / library).to_numpy()
     profiles.uns["globins"] = list(globins)
-    return profiles, _attrition([*notes, *steps]), summary
+    return profiles, attrition_table([*notes, *steps]), summary
 
 
-def _library_warnings(library):
+def library_warnings(library):
     ratio = library.max() / library.min()
     if ratio > 5:
         return [
@@ -160,7 +160,7 @@ def _library_warnings(library):
     return []
 
 
-def _attrition(steps):
+def attrition_table(steps):
     import pandas as pd
 
     return pd.DataFrame(steps, columns=["step", "unit", "left_out", "reason", "examples"])

@@ -43,6 +43,23 @@ def unpack(path, wanted=lambda name: True):
     Raises UserError for a damaged or encrypted archive, for a member that is a link, a device
     or outside the archive's folder, and for one that unpacks beyond the limits of this module.
     """
+    for name, stream in open_files(path, wanted):
+        if stream is None:
+            yield name, None
+            continue
+        size = stream.seek(0, io.SEEK_END) if stream.seekable() else 0
+        if size > MAX_UNPACKED:
+            raise UserError(f"{path}: {size:,} bytes, more than the {MAX_UNPACKED:,} that are read")
+        if size:
+            stream.seek(0)
+        yield name, stream.read()
+
+
+def open_files(path, wanted=lambda name: True):
+    """Like `unpack`, but yields (name, binary stream): for files too large to be held as bytes.
+
+    A stream can be read until the next one is asked for; reading it raises the errors too.
+    """
     with open(path, "rb") as stream:
         yield from _leaves(stream, "", _Room(path), wanted)
 
@@ -72,12 +89,17 @@ class _Room:
 def _leaves(stream, name, room, wanted, depth=0):
     start = stream.read(512)
     stream.seek(0)
-    if depth > MAX_DEPTH:
+    if depth + (start[:2] == GZIP) > MAX_DEPTH:
         raise room.error(name, f"more than {MAX_DEPTH} archives inside one another; not read")
     if start[:2] == GZIP:
-        unpacked = io.BytesIO(_gunzip(stream, name, room))
-        yield from _leaves(unpacked, name, room, wanted, depth + 1)
-    elif start[:4] == ZIP or start[257:262] == b"ustar":
+        unpacked = io.BufferedReader(_Gunzip(stream, name, room), 2**17)
+        inner = unpacked.peek(512)
+        if inner[:2] == GZIP or _is_archive(inner):
+            unpacked = io.BytesIO(unpacked.read())
+            yield from _leaves(unpacked, name, room, wanted, depth + 1)
+        else:
+            yield name, unpacked
+    elif _is_archive(start):
         reader = _zip_members if start[:4] == ZIP else _tar_members
         try:
             yield from reader(stream, name, room, wanted, depth)
@@ -85,22 +107,48 @@ def _leaves(stream, name, room, wanted, depth=0):
             reason = " ".join(str(error).split()) or type(error).__name__
             raise room.error(name, f"the archive is damaged or cut off ({reason})") from None
     else:
-        size = stream.seek(0, io.SEEK_END)
-        if size > MAX_UNPACKED:
-            raise room.error(name, f"{size:,} bytes, more than the {MAX_UNPACKED:,} that are read")
+        yield name, stream
+
+
+def _is_archive(start):
+    return start[:4] == ZIP or start[257:262] == b"ustar"
+
+
+class _Gunzip(io.RawIOBase):
+    """The unpacked bytes of a gzip stream, up to the limits; errors name the file."""
+
+    def __init__(self, stream, name, room):
+        self.packed = stream.seek(0, io.SEEK_END)
         stream.seek(0)
-        yield name, stream.read()
+        self.inner, self.name, self.room = gzip.GzipFile(fileobj=stream), name, room
+        self.limit, self.count = room.limit(self.packed), 0
 
+    def readable(self):
+        return True
 
-def _gunzip(stream, name, room):
-    packed = stream.seek(0, io.SEEK_END)
-    stream.seek(0)
-    try:
-        raw = gzip.GzipFile(fileobj=stream).read(room.limit(packed) + 1)
-    except (zlib.error, EOFError, OSError) as error:
-        raise room.error(name, f"the gzip data are damaged or cut off ({error})") from None
-    room.take(name, len(raw), packed)
-    return raw
+    def readinto(self, buffer):
+        raw = self._read(len(buffer))
+        buffer[: len(raw)] = raw
+        return len(raw)
+
+    def readall(self):
+        return self._read(self.limit - self.count + 1)
+
+    def _read(self, size):
+        try:
+            raw = self.inner.read(size)
+        except (zlib.error, EOFError, OSError) as error:
+            raise self.room.error(
+                self.name, f"the gzip data are damaged or cut off ({error})"
+            ) from None
+        self.count += len(raw)
+        if self.count > self.limit:
+            raise self.room.error(
+                self.name,
+                f"{self.packed:,} bytes unpack to more than {self.limit:,}; not read",
+            )
+        self.room.left -= len(raw)
+        return raw
 
 
 def _tar_members(stream, name, room, wanted, depth):
@@ -123,8 +171,7 @@ def _tar_members(stream, name, room, wanted, depth):
                 yield inner, None
                 continue
             room.take(inner, member.size, size)
-            raw = tar.extractfile(member).read()
-            yield from _leaves(io.BytesIO(raw), inner, room, wanted, depth + 1)
+            yield from _leaves(tar.extractfile(member), inner, room, wanted, depth + 1)
     # A tar that was cut between two members looks whole but for its end of zeros.
     stream.seek(end)
     if stream.read(512) != bytes(512):
@@ -140,7 +187,7 @@ def _zip_members(stream, name, room, wanted, depth):
             for info in archive.infolist():
                 room.take(name, info.file_size, size)
             stream.seek(0)
-            yield name, stream.read()
+            yield name, stream
             return
         for info in archive.infolist():
             inner = _inner(info.filename, name, room)

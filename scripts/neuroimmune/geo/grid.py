@@ -72,7 +72,7 @@ def has_numbers(kinds):
 
 
 def _text_grid(raw, where):
-    text = _decode(raw, where).replace("\r\n", "\n").replace("\r", "\n")
+    text = decode(raw, where).replace("\r\n", "\n").replace("\r", "\n")
     skipped = _comment_lines(text)
     separator = _separator(text, skipped, where)
     if separator is None:
@@ -100,7 +100,7 @@ def _text_grid(raw, where):
     return grid
 
 
-def _decode(raw, where):
+def decode(raw, where):
     for start, kind in BINARY.items():
         if raw.startswith(start):
             raise NoTable(f"{where}: {kind}; expected a table of counts")

@@ -18,31 +18,31 @@ FOLDERS = {
 }
 # Files that GEO's pages serve and its tree does not: kind -> setting with their address.
 SERVED = {"rnaseq_counts": "ncbi_counts_url", "table": "platform_table_url"}
-TREES = {"GSE": "series", "GPL": "platforms"}
+TREES = {"GSE": "series", "GPL": "platforms", "GSM": "samples"}
 
 
 def stub_folder(accession):
     """GEO's folder of a thousand accessions: GSE7 -> GSEnnn, GSE301528 -> GSE301nnn.
 
-    Raises UserError unless the accession is GSE or GPL and a number.
+    Raises UserError unless the accession is GSE, GPL or GSM and a number.
     """
-    if not re.fullmatch(r"(GSE|GPL)[1-9][0-9]*", accession):
+    if not re.fullmatch(r"(GSE|GPL|GSM)[1-9][0-9]*", accession):
         raise UserError(
-            f"accession {accession!r}: expected GSE or GPL and a number, such as GSE301528"
+            f"accession {accession!r}: expected GSE, GPL or GSM and a number, such as GSE301528"
         )
     return accession[:3] + accession[3:-3] + "nnn"
 
 
 def file_url(geo, accession, file):
-    """The address of a file of a series (GSE) or platform (GPL).
+    """The address of a file of a series (GSE), platform (GPL) or sample (GSM).
 
     geo: the settings of that name. `base_url` is the top of GEO's tree (http, https, or file: as
     in `local_path`). `ncbi_counts_url` and `platform_table_url` are the templates for the counts
     that NCBI computes and for a platform's own table (GPLnnn.txt); {base_url}, {stub},
     {accession} and {file} are filled in. The file name is percent-quoted.
 
-    Raises UserError for another accession, a name that is not a plain file name, a platform
-    file of a series or the reverse, or an address that cannot be built.
+    Raises UserError for another accession, a name that is not a plain file name, a file of
+    another kind of accession (GPL570.annot.gz of a series), or an address that cannot be built.
     """
     stub = stub_folder(accession)
     base_url = geo["base_url"]
@@ -50,9 +50,10 @@ def file_url(geo, accession, file):
         raise UserError(f"{accession}: file {file!r}: expected a file name, without a folder")
     if not re.match(r"https?://.|file:.", base_url):
         raise UserError(f"geo.base_url {base_url!r}: expected http://, https:// or file: and more")
+    prefix = re.match("(GPL|GSM)[0-9]", file)
     kind, folder = next(
         (place for pattern, place in FOLDERS.items() if re.fullmatch(pattern, file)),
-        ("GPL" if re.match("GPL[0-9]", file) else "GSE", "suppl"),
+        (prefix[1] if prefix else "GSE", "suppl"),
     )
     if kind != accession[:3]:
         raise UserError(f"{accession}: {file!r} is a file of a {kind} accession, not of this one")

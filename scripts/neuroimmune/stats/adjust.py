@@ -44,13 +44,17 @@ def composition(relative, cell_types, left_out, min_genes, components):
 
 
 def inflation(design):
-    """Variance inflation of the last design column by the others: 1 / (1 - R squared)."""
+    """Variance inflation of the last design column by the others: 1 / (1 - R squared).
+
+    The first column is the intercept.
+    """
     import numpy as np
 
-    others, case = design[:, :-1], design[:, -1]
-    fitted = others @ np.linalg.lstsq(others, case, rcond=None)[0]
-    residual = ((case - fitted) ** 2).sum()
-    return ((case - case.mean()) ** 2).sum() / residual if residual > 1e-12 else np.inf
+    def left(others, case):
+        return ((case - others @ np.linalg.lstsq(others, case, rcond=None)[0]) ** 2).sum()
+
+    residual = left(design[:, :-1], design[:, -1])
+    return left(design[:, :1], design[:, -1]) / residual if residual > 1e-12 else np.inf
 
 
 def fit_each(scores, designs):

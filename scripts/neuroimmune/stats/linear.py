@@ -52,11 +52,40 @@ def aliased_columns(design):
     return found
 
 
-def fit(expression, design, weights=None, trend=False, robust=False):
+def subject_correlation(scores, design, subjects):
+    """Correlation between samples of one subject, over all sets (limma's duplicateCorrelation).
+
+    scores: samples x sets; subjects: one label a sample, at least one of them twice.
+    """
+    import pylimma
+
+    found = pylimma.duplicate_correlation(
+        scores.to_numpy().T, design.to_numpy(), block=subjects.to_numpy()
+    )
+    return float(found["consensus_correlation"])
+
+
+def whitening(subjects, correlation):
+    """Matrix W (samples x samples) that makes the samples of a subject independent.
+
+    Values and design are multiplied by W; least squares then are the generalised ones that
+    limma's lmFit takes for a block. The unit matrix where no subject stands twice.
+    """
+    import numpy as np
+
+    labels = subjects.to_numpy()
+    together = labels[:, None] == labels[None, :]
+    covariance = np.where(together, correlation, 0.0)
+    np.fill_diagonal(covariance, 1.0)
+    return np.linalg.inv(np.linalg.cholesky(covariance))
+
+
+def fit(expression, design, weights=None, trend=False, robust=False, block=None, correlation=None):
     """limma (lmFit, eBayes) for the coefficient 'case', one row a row of `expression`.
 
     expression: DataFrame features x samples, log2 units; design: as from `design_matrix`;
-    weights: features x samples (voom) or None.
+    weights: features x samples (voom) or None; block, correlation: subject labels and the
+    correlation between samples of one, or None for independent samples.
     Returns a DataFrame: coefficient, standard_error (moderated), df, t, p, ci_low, ci_high
     (95 %), ci90_low, ci90_high. df is the total (residual + prior) degrees of freedom.
     """
@@ -66,6 +95,8 @@ def fit(expression, design, weights=None, trend=False, robust=False):
     from scipy import stats
 
     options = {} if weights is None else {"weights": weights}
+    if block is not None:
+        options |= {"block": block.to_numpy(), "correlation": correlation}
     model = pylimma.lm_fit(expression.to_numpy(), design=design.to_numpy(), **options)
     with _thin_spline_fit():
         model = pylimma.e_bayes(model, trend=trend, robust=robust)
@@ -117,19 +148,20 @@ def _thin_spline_fit():
         module._fit_spline_trend = original
 
 
-def fit_genes(profiles, design, min_count, globins=()):
+def fit_genes(profiles, design, min_count, globins=(), block=None, correlation=None):
     """(gene table, counts of genes left out): limma for every gene that passes the filter.
 
-    profiles: AnnData rows of the contrast. Counts: filterByExpr on the design, TMM and library
-    sizes without globins, voom with a fixed span, eBayes. Arrays: eBayes with trend and robust.
-    Gene table: `fit`'s columns and 'mean_expression', indexed by the data's gene id.
+    profiles: AnnData rows of the contrast; block, correlation: as in `fit`. Counts: filterByExpr on
+    the design, TMM and library sizes without globins, voom with a fixed span, eBayes. Arrays:
+    eBayes with trend and robust. Gene table: `fit`'s columns and 'mean_expression', indexed by the
+    data's gene id.
     """
     import numpy as np
     import pandas as pd
 
     if "counts" not in profiles.layers:
         values = pd.DataFrame(np.asarray(profiles.X).T, index=profiles.var_names)
-        table = fit(values, design, trend=True, robust=True)
+        table = fit(values, design, None, True, True, block, correlation)
         table.insert(0, "mean_expression", values.mean(axis=1))
         return table, {"filterByExpr": 0}
     import edgepython
@@ -147,7 +179,8 @@ def fit_genes(profiles, design, min_count, globins=()):
         kept.to_numpy(), design=design.to_numpy(), lib_size=sizes, adaptive_span=False
     )
     values = pd.DataFrame(np.asarray(voom["E"]), index=kept.index)
-    table = fit(values, design, weights=np.asarray(voom["weights"]))
+    weights = np.asarray(voom["weights"])
+    table = fit(values, design, weights, block=block, correlation=correlation)
     table.insert(0, "mean_expression", values.mean(axis=1))
     return table, {"filterByExpr": int((~keep).sum())}
 
