@@ -7,9 +7,15 @@ import pandas as pd
 import yaml
 
 from neuroimmune.checks import COLUMNS, SHARED_COLUMNS
+from neuroimmune.claims import EVIDENCE_COLUMNS
+from neuroimmune.claims import SET_COLUMNS as EVIDENCE_SET_COLUMNS
 from neuroimmune.contrast import SET_COLUMNS
+from neuroimmune.controls import COLUMNS as CONTROL_COLUMNS
+from neuroimmune.coupling import COLUMNS as COUPLING_COLUMNS
+from neuroimmune.coupling import FULL
 from neuroimmune.files import write_table
 from neuroimmune.report.build import write_report
+from neuroimmune.synthesis import META_COLUMNS
 
 HOSTILE = '<script>alert(1)</script> & "</script>\'" onclick="x'
 NAN = float("nan")
@@ -32,6 +38,8 @@ CONFIG = {
         "background_quantile": 0.95,
         "background_sets": ["neg_testis", "neg_x"],
     },
+    "cells": {"min_counts": 500, "min_genes": 200, "mads": 5, "min_cells": 20},
+    "coupling": {"permutations": 20000},
     "score": {"controls_per_gene": 50},
     "contrast": {"margin_fold": 1.5, "max_permutations": 20000, "seed": 7},
     "verdict": {
@@ -50,6 +58,13 @@ SETS = [  # id, axis, name, caution, family, signed genes
 ]
 GENES = ["ADRB1", "ADRB2", "FKBP5", "PDE4B", "TSC22D3", "ZPBP"]
 CHANGES = {"A": 0.8696602129, "B": 0.9810475727, "C": 0.6323285695, "D": 0.6972637073}
+
+
+CONTROLS = [
+    {"control": "glucocorticoid", "study": "GSE1", "contrast": "dex_vs_vehicle", "outcome": "pass"}
+    | {"sentence": "gr_response_up must be higher and is higher"},
+    {"control": "erythropoiesis", "outcome": "not run", "sentence": "no contrast asks"},
+]
 
 
 def verdict_row(study, contrast, question, set_id, verdict, **numbers):
@@ -116,6 +131,7 @@ def design(study, contrast, question, paired, **given):
         "case": case,
         "reference": reference,
         "paired": paired,
+        "blocked": False,
         "formula": "~ subject + group" if paired else "~ group",
         "n_case": 4,
         "n_reference": 4,
@@ -243,6 +259,87 @@ def left_out(d):
     ]
 
 
+def evidence():
+    claim = {"claim": HOSTILE, "axis": "hpa", "simulated": "no", "n_sets": 1, "settle": "n >= 9."}
+    return [
+        {"claim_id": "silence", "finding": "not asked", "sentence": "Nobody asks.", **claim},
+        {"claim_id": "brake", "finding": "speaks for in part", "sentence": "In part.", **claim},
+    ]
+
+
+def evidence_sets():
+    row = {"claim_id": "brake", "set_id": "gr_response_up", "expected": "lower"}
+    return [{**row, "finding": "speaks for", "sentence": "1 of 1"}]
+
+
+def meta():
+    """Of gr_response_up one pooled and one lone estimate."""
+    row = {"comparison": "aiha_vs_healthy", "tissue_class": "whole blood", "stratum": "all"}
+    row |= {"organism": "Homo sapiens", "simulated": "no", "adjustment": "none"}
+    row |= {"set_id": "gr_response_up", "k": 3, "n_case": 30, "n_reference": 40, "pooled": "yes"}
+    row |= {"log2_fold_change": 0.5, "ci_low": 0.25, "ci_high": 0.75, "q": 0.01, "i2": 0.4}
+    row |= {"prediction_low": -0.25, "prediction_high": 0.95, "finding": "higher"}
+    return [row, {**row, "tissue_class": "PBMC", "pooled": "no", "log2_fold_change": 0.9}]
+
+
+def coupling(study):
+    row = {"study": study, "stratum": "all", "label": "exploratory", "y": "imm_th1", "n": 8}
+    row |= {"kind": "neuroimmune with effector", "permutation_floor": 0.001}
+    return [
+        {**row, "x": "adr_beta", "adjustment": FULL, "rho": 0.8, "p": 0.002, "q": 0.01},
+        {**row, "x": "gr_response_up", "adjustment": FULL, "rho": -0.1, "p": 0.7, "q": 0.8},
+        {
+            **row,
+            "x": "gr_response_up",
+            "adjustment": "groups",
+            "rho": 0.5,
+            "p": 0.0001,
+            "q": 0.0002,
+        },
+        {**row, "x": "neg_testis", "adjustment": FULL, "status": "not measurable"},
+    ]
+
+
+def cell_tables(d):
+    """Two samples of 130 cells; ADRB2 in half of the T cells and in one B cell."""
+    steps = [
+        {"sample": sample, "step": step, "unit": "cell", "left_out": lost, "left": left}
+        | {"reason": reason, "examples": ""}
+        for sample in ("GSM1", "GSM2")
+        for step, lost, left, reason in (
+            ("read", 0, 136, "barcodes of the file"),
+            ("empty", 6, 130, "fewer than 500 counts"),
+        )
+    ]
+    cells = [
+        {"cell": f"GSM1:{n}", "sample": "GSM1", "subject": "S", "group": d["case"], "cluster": "0"}
+        | {"cell_type": "B cell" if n < 3 else HOSTILE, "umap1": n, "umap2": n % 2}
+        for n in range(8)
+    ]
+    gene = {"set_id": "adr_beta", "hgnc_id": "HGNC:ADRB2", "symbol": "ADRB2", "data_id": "ADRB2"}
+    gene |= {
+        "n_donors": 4,
+        "n_donors_detecting": 2,
+        "share_donors": 0.5,
+        "expected_share_donors": 1,
+    }
+    shares = (("all", 260, 51, 0.1), ("B cell", 160, 1, 0.1), ("T cell", 100, 50, 0.1))
+    found = [
+        {**gene, "cell_type": kind, "n_cells": n, "n_cells_detecting": k, "share_cells": k / n}
+        | {"expected_share_cells": expected}
+        for kind, n, k, expected in shares
+    ]
+    mix = {"study": d["study"], "contrast": d["contrast"], "fraction": "", "cell_type": "B cell"}
+    mix |= {"n_cells": 160, "share_case": 0.5, "share_reference": 0.25, "log2_odds_ratio": 1.58}
+    mix |= {"ci_low": 0.5, "ci_high": 2.7, "p": 0.01, "q": 0.03, "status": ""}
+    return {
+        "cell_steps.tsv": steps,
+        "cells_umap.tsv.gz": cells,
+        "receptor_map.tsv": found,
+        f"contrasts/{d['contrast']}.composition.tsv": [mix],
+    }
+
+
 def picture_of(d):
     return [
         {"stratum": "all", "profile": item["profile"], "group": item["group"]}
@@ -251,7 +348,7 @@ def picture_of(d):
     ]
 
 
-def write_pages(root, rows=None, studies=STUDIES, shared=None):
+def write_pages(root, rows=None, studies=STUDIES, shared=None, controls=None):
     """Write all tables below `root` and the report from them; dict of page name -> path."""
 
     def table(path, rows, columns=None):
@@ -279,7 +376,7 @@ def write_pages(root, rows=None, studies=STUDIES, shared=None):
             "geo_characteristics": HOSTILE,
         }
         blank = dict.fromkeys(
-            ["title", "phase", "tissue", "batch", "sex", "age", "fraction", "files"]
+            ["title", "phase", "tissue", "batch", "sex", "age", "dose", "fraction", "files"]
             + ["geo_platform", "geo_description", "geo_biosample"],
             "",
         )
@@ -329,6 +426,7 @@ def write_pages(root, rows=None, studies=STUDIES, shared=None):
             table(f"{folder}/detection_rules.tsv", [rule]),
             table(f"{folder}/checks.tsv", checks_of(d)),
             table(f"{folder}/checks_pca.tsv", picture_of(d)),
+            table(f"{folder}/coupling.tsv", coupling(name), COUPLING_COLUMNS),
             table(f"{folder}/scores.tsv", scores_of(d)),
             document(f"{contrast}.design.json", [d]),
             table(f"{contrast}.genes.tsv", genes),
@@ -337,12 +435,21 @@ def write_pages(root, rows=None, studies=STUDIES, shared=None):
             table(f"{contrast}.concordance.tsv", [agreement(d, mapping)]),
             table(f"{contrast}.leave_one_out.tsv", left_out(d)),
         ]
+        if studies[name]["assay"] == "scrnaseq":
+            for file, content in cell_tables(d).items():
+                tables.append(table(f"{folder}/{file}", content))
         manifest = {"url": "https://ftp.ncbi.nlm.nih.gov/geo/x", "bytes": 422652}
         manifest |= {"sha256": "ab" * 32, "downloaded": "2025-01-02T03:04:05Z"}
         manifest |= {"last_modified": None}
         file = f"{name}_series_matrix.txt.gz"
         manifests.append(document(f"resources/geo/{name}/{file}.json", {"file": file, **manifest}))
     tables.append(table("results/synthesis/shared_samples.tsv", shared or [], SHARED_COLUMNS))
+    tables += [
+        table("results/synthesis/controls.tsv", controls or CONTROLS, CONTROL_COLUMNS),
+        table("results/synthesis/evidence.tsv", evidence(), EVIDENCE_COLUMNS),
+        table("results/synthesis/evidence_sets.tsv", evidence_sets(), EVIDENCE_SET_COLUMNS),
+        table("results/synthesis/meta.tsv", meta(), META_COLUMNS),
+    ]
     (root / "results/run_config.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
     keys = ("set_id", "axis", "set_name", "caution", "family")
     sets = [dict(zip(keys, entry[:5], strict=True)) for entry in SETS]

@@ -129,9 +129,13 @@ def load(config, base, config_files):
                     "scores.tsv",
                     "checks.tsv",
                     "checks_pca.tsv",
+                    "coupling.tsv",
                 )
             ),
-            "results/synthesis/shared_samples.tsv",
+            *(
+                f"results/synthesis/{name}.tsv"
+                for name in ("shared_samples", "controls", "evidence", "evidence_sets", "meta")
+            ),
             *results("design.json"),
             *results("adjusted.tsv"),
             *results("concordance.tsv"),

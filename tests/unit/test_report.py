@@ -12,7 +12,7 @@ from neuroimmune.report import formats
 from neuroimmune.report.formats import MARKS, QUESTIONS
 from neuroimmune.studies import QUESTION_FACTOR
 from neuroimmune.verdict import VERDICTS
-from report_tables import CONFOUNDED, HOSTILE, NAN, STUDIES, verdicts, write_pages
+from report_tables import CONFOUNDED, CONTROLS, HOSTILE, NAN, STUDIES, verdicts, write_pages
 
 
 class Page(HTMLParser):
@@ -164,15 +164,42 @@ def test_confounded_contrasts_are_warned_of_first(pages):
 
 def test_controls_pass_and_fail(pages, tmp_path):
     text = pages["index"].text
-    assert "Passed positive control GSE1, dex vs vehicle : genes induced by glucocorticoids" in text
-    assert "none of 2 came out higher or lower (1 not measurable" in text
-    rows = verdicts()
-    rows[0]["verdict"], rows[5]["verdict"] = "inconclusive", "lower"
-    text = write(tmp_path, rows)["index"].text
-    assert "Failed positive control GSE1, dex vs vehicle" in text
-    assert "they are inconclusive (because)" in text
-    assert "Failed negative controls" in text
-    assert "neg_testis lower in GSE2, aiha vs healthy" in text
+    assert "Controls : 1 passed, 0 failed , 1 not run" in text
+    assert "Passed glucocorticoid: gr_response_up must be higher and is higher ( GSE1 )" in text
+    assert "Not run erythropoiesis: no contrast asks" in text
+    assert '<li class="pass"><a href="#controls">' in pages["index"].raw
+    failed = [{**CONTROLS[0], "outcome": "fail"}]
+    page = write(tmp_path, controls=failed)["index"]
+    assert "Controls : 0 passed, 1 failed" in page.text
+    assert '<li class="fail"><a href="#controls">' in page.raw
+
+
+def test_claims_stand_after_the_matrix_and_lead_to_their_sets(pages):
+    page = pages["index"]
+    order = ["Verdicts", "What the data say", "In part.", "Nobody asks.", "Controls"]
+    places = [page.raw.index(f">{text}<" if text in order[:2] else text) for text in order[:4]]
+    assert places == sorted(places)
+    assert (
+        f"{HOSTILE} Speaks for in part In part. What would settle it: n >= 9. 1 set "
+        "Induced by steroids (expected lower): speaks for; 1 of 1"
+    ) in page.text
+    assert 'href="sets/hpa.html#gr_response_up">Induced by steroids</a> (expected' in page.raw
+
+
+def test_pooled_effects_are_diamonds(pages):
+    texts, numbers, raw = figure(pages["sets/hpa"], "gr_response_up.forest")
+    assert texts[texts.index("pooled: 3 studies") + 1] == "whole blood, I² 40 %, Homo sapiens"
+    pooled = [row for row in numbers if row[1].startswith("pooled")]
+    assert len(pooled) == 1  # the lone study of PBMC is not pooled
+    assert pooled[0][2:4] == ["30", "40"] and pooled[0][6:9] == ["0.5", "0.25", "0.75"]
+    # 230 + 8 + 142 * (1 + x) on a scale from -1 to 1.
+    assert 'class="pooled" d="M415.5 ' in raw and 'class="expected" d="M344.5 ' in raw
+
+
+def test_coupling_shows_the_fullest_adjustment(pages):
+    page = pages["GSE1"]
+    assert "1 pair of 2 with q at most 0.05, given groups, treatment, composition" in page.text
+    assert page.row("adr_beta") == ["adr_beta", "imm_th1", "8", "+0.80", "0.002", "0.001", "0.01"]
 
 
 def test_numbers_of_a_set(pages):
@@ -235,7 +262,10 @@ def test_study_page_tells_where_the_data_come_from_and_what_is_missing(pages):
     assert page.row("GSE1_counts")[1:] == ["–"] * 5
     assert page.row("GSM2")[1] == "left out : failed the array scan"
     assert "Left out : 1 (failed the array scan)" in page.text
-    assert "Nothing is recorded for: phase, tissue, batch, sex, age, fraction, files." in page.text
+    assert (
+        "Nothing is recorded for: phase, dose, tissue, batch, sex, age, fraction, files."
+        in page.text
+    )
     assert page.row("genes of two rows")[1:] == ["12", "row", "summed", "–"]
     assert "5 of 6 panel genes are in the data" in page.text
     assert page.row("OTHER") == ["OTHER", "–", "–", "−1.00", "0.50", "–", "1.0e-07", "1.0e-05"]
@@ -394,3 +424,45 @@ def test_samples_in_two_studies_are_warned_of(pages, tmp_path):
     text = write(tmp_path, shared=rows)["index"].text
     assert "GSE1 and GSE2 share samples (1 by GSM, 1 by expression)" in text
     assert "For example: One GSM." in text
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    """Pages of a run in which GSE2 holds single cells."""
+    studies = {**STUDIES, "GSE2": {**STUDIES["GSE2"], "assay": "scrnaseq"}}
+    return write(tmp_path_factory.mktemp("cells"), studies=studies)
+
+
+def test_cells_per_step_and_their_mix(cells):
+    page = cells["GSE2"]
+    assert page.row("GSM2") == ["GSM2", "0", "6", "130"]
+    assert "empty : fewer than 500 counts (2 samples)" in page.text
+    row = page.row("aiha vs healthy")
+    assert row[1:6] == ["B cell", "160", "50.0", "25.0", "+1.58"] and row[-3:] == [
+        "0.01",
+        "0.03",
+        "–",
+    ]
+    assert "Single cells" not in cells["GSE1"].text
+    assert "Samples were brought together by Harmony" in cells["methods"].text
+
+
+def test_the_embedding_is_drawn_by_type(cells):
+    texts, numbers, raw = figure(cells["GSE2"], "umap")
+    assert "B cell (n = 3)" in texts and f"{HOSTILE} (n = 5)" in texts
+    assert numbers[1][1:3] == ["5", "5"] and numbers[2][:3] == ["B cell", "3", "1"]
+    assert raw.count("h0") == 8 + 2
+
+
+def test_the_receptor_map_says_who_expresses_what(cells):
+    texts, numbers, raw = figure(cells["sets/adrenergic"], "adr_beta.map.GSE2")
+    assert {"ADRB2", "B cell (n = 160)", "T cell (n = 100)"} <= set(texts)
+    assert "all (n = 260)" not in texts
+    assert numbers[1:] == [
+        ["ADRB2", "B cell", "160", "1", "0.1", "4", "2"],
+        ["ADRB2", "T cell", "100", "50", "0.1", "4", "2"],
+    ]
+    # Half of the T cells: the largest dot, and five times what its abundance would give.
+    assert re.search(r'class="share up s6" d="M170 150h0"', raw)
+    assert re.search(r'class="share down s1" d="M130 150h0"', raw)
+    assert 'id="gr_response_up.map' not in cells["sets/hpa"].raw

@@ -12,7 +12,7 @@ from .overview import index_view
 from .power import power_view
 from .sets import axis_view
 from .study import study_view
-from .tables import read_shared, read_study
+from .tables import read_shared, read_study, rows_by_set
 
 TEMPLATES = Path(__file__).parent / "templates"
 FILTERS = (
@@ -50,8 +50,12 @@ def write_report(inputs, studies, axes, outputs):
     for name, path in zip(studies, outputs.studies, strict=True):
         view = study_view(name, studies[name], tables[name], shared, columns[name])
         write(path, name, "study.html", view)
+    maps = {
+        name: rows_by_set(table["cells"]["map"]) for name, table in tables.items() if table["cells"]
+    }
     for axis, path in zip(axes, outputs.axes, strict=True):
-        write(path, None, "axis.html", axis_view(axis, shared, every), root="../")
+        view = axis_view(axis, shared, every, maps)
+        write(path, None, "axis.html", view, root="../")
 
 
 def frame_of(studies):

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from ..contrast import FACTORS
 from . import formats
 from .formats import anchor
-from .tables import records
+from .tables import records, rows_by_set
 
 TOP_GENES = 20
 
@@ -32,9 +32,6 @@ def column_of(record, design, part, verdicts, tables):
     def own(table):
         return table[table["stratum"] == stratum]
 
-    def by_set(table):
-        return {name: records(rows) for name, rows in own(table).groupby("set_id", sort=False)}
-
     rows = own(verdicts[verdicts["contrast"] == contrast])
     symbol = dict(zip(tables["mapping"]["data_id"], tables["mapping"]["symbol"], strict=True))
 
@@ -53,13 +50,13 @@ def column_of(record, design, part, verdicts, tables):
         "warnings": warnings_of(design),
         "factors": factors_of(design, tables["samples"], tables["checks"]),
         "rows": {row["set_id"]: row for row in records(rows)},
-        "ladders": by_set(part["adjusted"]),
+        "ladders": rows_by_set(own(part["adjusted"])),
         "agreement": {
             row["set_id"]: named(row, "leading_gene") for row in records(own(part["concordance"]))
         },
         "left_out_genes": {
             name: [named(row, "data_id") for row in found]
-            for name, found in by_set(part["leave_one_out"]).items()
+            for name, found in rows_by_set(own(part["leave_one_out"])).items()
         },
         "scores": scores_of(design, own(tables["scores"])),
         "genes": genes_of(design, own(part["genes"]), own(tables["detectability"]), tables),
@@ -106,14 +103,16 @@ def factors_of(design, samples, checks):
 
     List of {name, levels}; a level is (what is recorded, profiles of the case, of the reference).
     """
+    ending = f":{design['stratum']}"
     recorded = {row["sample"]: row for row in records(samples)}
     called = {row["profile"]: row["value"] for row in records(checks) if row["check"] == "sex"}
     found = []
     for name in (*FACTORS, "sex by expression"):
         counts = {}
         for item in design["profiles"]:
-            row = recorded.get(item["profile"].split("+")[0], {})
-            level = called.get(item["profile"], "") if name not in FACTORS else row.get(name, "")
+            profile = item["profile"].removesuffix(ending)
+            row = recorded.get(profile.split("+")[0], {})
+            level = called.get(profile, "") if name not in FACTORS else row.get(name, "")
             pair = counts.setdefault(level or "not recorded", [0, 0])
             pair[item["group"] == design["reference"]] += 1
         if set(counts) - {"not recorded", "unknown"}:

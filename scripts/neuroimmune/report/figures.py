@@ -19,6 +19,7 @@ RUNGS = {
 }
 LABELS, PLOT, RIGHT = 230, 300, 270  # widths of the three parts of a figure of rows
 ROW = 34
+CELL_COLOURS = 8  # of cell types; further types take the first colours again
 GROUP_SHAPES = 4  # groups of a scatter plot that look different
 
 
@@ -75,12 +76,12 @@ def forest(name, title, groups, margin):
     """Effects of one set in all columns, with intervals, by question.
 
     groups: list of {heading, rows, pooled}; a row is {label, sublabel, row} with the verdict
-    row; pooled is None or {label, sublabel, estimate, low, high, verdict} (a diamond).
+    row; pooled is a list of dicts with label, sublabel, the numbers of a row, prediction_low and
+    prediction_high (diamonds).
     """
     entries = [entry["row"] for group in groups for entry in group["rows"]]
-    pooled = [group["pooled"] for group in groups if group["pooled"]]
-    ends = [row[key] for row in entries for key in ("ci_low", "ci_high")]
-    ends += [item[key] for item in pooled for key in ("low", "high")]
+    pooled = [item for group in groups for item in group["pooled"]]
+    ends = [row[key] for row in entries + pooled for key in ("ci_low", "ci_high")]
     if all(missing(value) for value in ends):
         return None
     scale = _Scale(ends, LABELS, PLOT)
@@ -91,8 +92,8 @@ def forest(name, title, groups, margin):
         for entry in group["rows"]:
             shapes += _forest_row(entry, scale, y)
             y += ROW
-        if group["pooled"]:
-            shapes += _diamond(group["pooled"], scale, y)
+        for item in group["pooled"]:
+            shapes += _diamond(item, scale, y)
             y += ROW
         y += 20
     bottom = y - 20
@@ -116,17 +117,22 @@ def forest(name, title, groups, margin):
                 [group["heading"], f"{entry['label']}, {entry['sublabel']}"]
                 + [entry["row"][key] for key in keys]
             )
-        if group["pooled"]:
-            item = group["pooled"]
-            places = [item["label"], "", "", "", "", item["estimate"], item["low"], item["high"]]
-            numbers.append([group["heading"], *places, item["q"], item["verdict"]])
+        for item in group["pooled"]:
+            blank = {**item, "n_measurable": "", "n_genes": ""}
+            numbers.append(
+                [group["heading"], f"{item['label']}, {item['sublabel']}"]
+                + [blank[key] for key in keys]
+            )
     note = (
         "Points with their 95 % confidence intervals; the grey band is the equivalence margin. "
         "Filled points: judged. Open points: not measurable, the number decides nothing. "
         "Subjects: case against reference."
     )
     if pooled:
-        note += " Diamonds: pooled over the studies of the question."
+        note += (
+            " Diamonds: pooled over studies (random effects), with the range in which the effect "
+            "of a further study is to be expected as a dashed line."
+        )
     size = (LABELS + PLOT + RIGHT, bottom + 42)
     return figure(name, title, note, size, shapes, numbers)
 
@@ -157,14 +163,18 @@ def css_of(row):
 
 
 def _diamond(item, scale, y):
-    low, high, centre = (scale.at(item[key]) for key in ("low", "high", "estimate"))
+    low, high, centre = (scale.at(item[key]) for key in ("ci_low", "ci_high", "log2_fold_change"))
     corners = [(low, y + 16), (centre, y + 9), (high, y + 16), (centre, y + 23), (low, y + 16)]
-    title = f"{signed(item['estimate'])} ({formats.interval(item['low'], item['high'])})"
+    effect, interval = item["log2_fold_change"], formats.interval(item["ci_low"], item["ci_high"])
+    range_of = [item["prediction_low"], item["prediction_high"]]
+    expected = [] if missing(range_of[0]) else [(scale.at(end), y + 16) for end in range_of]
     return [
+        *([line("expected", *expected)] if expected else []),
         words(0, y + 14, item["label"], "strong"),
         words(0, y + 27, _fit(item["sublabel"], LABELS), "soft"),
-        {**line("pooled", *corners), "title": title},
+        {**line("pooled", *corners), "title": f"{signed(effect)} ({interval})"},
         words(LABELS + PLOT + 12, y + 20, item["verdict"]),
+        words(LABELS + PLOT + 160, y + 20, f"{item['n_case']:.0f} v {item['n_reference']:.0f}"),
     ]
 
 

@@ -27,6 +27,8 @@ PACKAGES = (
     "scipy",
     "statsmodels",
 )
+# Parts of the configuration that the methods quote.
+BLOCKS = ("detect", "cells", "score", "contrast", "adjust", "verdict", "coupling")
 REFERENCES = {
     "geo": ("Barrett T et al. (2013) NCBI GEO: archive for functional genomics data sets, update. "
             "Nucleic Acids Res 41:D991", "10.1093/nar/gks1193"),
@@ -67,6 +69,22 @@ REFERENCES = {
     "gseapy": ("Fang Z, Liu X, Peltz G (2023) GSEApy: a comprehensive package for performing gene "
                "set enrichment analysis in Python. Bioinformatics 39:btac757",
                "10.1093/bioinformatics/btac757"),
+    "scrublet": ("Wolock SL, Lopez R, Klein AM (2019) Scrublet: computational identification of cell "
+                 "doublets in single-cell transcriptomic data. Cell Syst 8:281",
+                 "10.1016/j.cels.2018.11.005"),
+    "harmony": ("Korsunsky I et al. (2019) Fast, sensitive and accurate integration of single-cell "
+                "data with Harmony. Nat Methods 16:1289", "10.1038/s41592-019-0619-0"),
+    "leiden": ("Traag VA, Waltman L, van Eck NJ (2019) From Louvain to Leiden: guaranteeing "
+               "well-connected communities. Sci Rep 9:5233", "10.1038/s41598-019-41695-z"),
+    "umap": ("McInnes L et al. (2018) UMAP: uniform manifold approximation and projection. J Open "
+             "Source Softw 3:861", "10.21105/joss.00861"),
+    "scanpy": ("Wolf FA, Angerer P, Theis FJ (2018) SCANPY: large-scale single-cell gene expression "
+               "data analysis. Genome Biol 19:15", "10.1186/s13059-017-1382-0"),
+    "paule": ("Paule RC, Mandel J (1982) Consensus values and weighting factors. J Res Natl Bur "
+              "Stand 87:377", "10.6028/jres.087.022"),
+    "hartung": ("Hartung J, Knapp G (2001) On tests of the overall treatment effect in "
+                "meta-analysis with normally distributed responses. Stat Med 20:1771",
+                "10.1002/sim.791"),
     "crate": ("Leo S et al. (2024) Recording provenance of workflow runs with RO-Crate. PLoS ONE "
               "19:e0309210", "10.1371/journal.pone.0309210"),
 }  # fmt: skip
@@ -78,13 +96,14 @@ def text_view(studies, shared, columns):
     families = [entry["family"] for entry in shared["sets"]]
     assays = {record["assay"] for record in studies.values()}
     return {
-        **{block: config[block] for block in ("detect", "score", "contrast", "adjust", "verdict")},
+        **{block: config[block] for block in BLOCKS},
         "studies": studies,
         "columns": columns,
         "software": citation(),
         "versions": versions(),
         "arrays": "microarray" in assays,
-        "counts": bool(assays - {"microarray"}),
+        "counts": "rnaseq" in assays,
+        "single": "scrnaseq" in assays,
         "n_sets": len(families),
         "n_genes": len({row["hgnc_id"] for rows in members.values() for row in rows}),
         "families": [(family, families.count(family)) for family in shared["families"]],

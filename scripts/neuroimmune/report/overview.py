@@ -5,15 +5,11 @@ from urllib.parse import quote
 
 from ..verdict import VERDICTS
 from . import formats
-from .columns import label_of, sorted_warnings
+from .columns import sorted_warnings
 from .formats import anchor
 from .sets import axis_href
 from .study import check_warnings, samples_view
 from .tables import records
-
-# What has to come out where a study is a positive control, and what never should.
-POSITIVE_QUESTION, POSITIVE_SET = "glucocorticoid_vs_vehicle", "gr_response_up"
-NEGATIVE_SETS = ("neg_olfactory", "neg_testis", "neg_lens_retina")
 
 
 def index_view(studies, tables, shared, columns):
@@ -24,7 +20,7 @@ def index_view(studies, tables, shared, columns):
     subjects = {
         (column["study"], item["subject"]) for column in columns for item in column["profiles"]
     }
-    controls = [*positive_controls(studies, verdicts), negative_control(verdicts)]
+    controls = controls_view(shared["controls"])
     return {
         "studies": studies,
         "columns": [
@@ -37,7 +33,8 @@ def index_view(studies, tables, shared, columns):
         "counts": count_verdicts(records(verdicts)),
         "main": main,
         "controls": controls,
-        "control_counts": Counter(item["state"] for item in controls),
+        "control_counts": Counter(item["outcome"] for item in controls),
+        "evidence": evidence_view(shared),
         "warnings": sorted_warnings(columns),
         "shared": shared_view(shared["shared"]),
         "checks": [
@@ -82,47 +79,37 @@ def count_verdicts(rows):
     return {verdict: found[verdict] for verdict in VERDICTS}
 
 
-def positive_controls(studies, verdicts):
-    """For every positive control study: did its glucocorticoid contrasts show the GR set higher?
-
-    List of {state: passed, failed or not checked, study, href, row}; row is None where the study
-    has no such contrast. One entry without a study where no study has the role.
-    """
-    found = []
-    for name, record in studies.items():
-        if record["role"] != "positive control":
-            continue
-        rows = verdicts[
-            (verdicts["study"] == name)
-            & (verdicts["question"] == POSITIVE_QUESTION)
-            & (verdicts["set_id"] == POSITIVE_SET)
-        ]
-        place = {"kind": "positive", "study": name, "href": f"{quote(name)}.html"}
-        for row in records(rows):
-            state = "passed" if row["verdict"] == "higher" else "failed"
-            found.append({**place, "state": state, "row": with_label(row)})
-        if rows.empty:
-            found.append({**place, "state": "not checked", "row": None})
-    return found or [{"kind": "positive", "study": None, "state": "not checked", "row": None}]
+def controls_view(controls):
+    """The workflow's own controls, as their table tells them, with the page of their study."""
+    return [
+        {**row, "href": f"{quote(row['study'])}.html" if row["study"] else None}
+        for row in records(controls)
+    ]
 
 
-def negative_control(verdicts):
-    """Sets that blood never expresses: how many were judged, and those that came out moved."""
-    rows = verdicts[verdicts["set_id"].isin(NEGATIVE_SETS)]
-    moved = rows[rows["verdict"].isin(["higher", "lower"])]
-    return {
-        "kind": "negative",
-        "state": "failed" if len(moved) else "passed",
-        "sets": NEGATIVE_SETS,
-        "total": len(rows),
-        "not_measurable": int((rows["verdict"] == "not measurable").sum()),
-        "moved": [with_label(row) for row in records(moved)],
-    }
+def evidence_view(shared):
+    """The claims with what the data say of each, and of each set that stands for it."""
+    axis = {entry["set_id"]: entry["axis"] for entry in shared["sets"]}
+    name = {entry["set_id"]: entry["set_name"] for entry in shared["sets"]}
+    found = {}
+    for row in records(shared["evidence_sets"]):
+        place = f"{axis_href(axis[row['set_id']])}#{anchor(row['set_id'])}"
+        found.setdefault(row["claim_id"], []).append(
+            {**row, "href": place, "name": name[row["set_id"]]}
+        )
+    claims = [
+        {**row, "sets": found.get(row["claim_id"], []), "tone": tone_of(row["finding"])}
+        for row in records(shared["evidence"])
+    ]
+    return sorted(claims, key=lambda claim: claim["tone"] == "unasked")
 
 
-def with_label(row):
-    place = anchor(row["set_id"], row["study"], row["contrast"], row["stratum"])
-    return {**row, "label": label_of(row), "href": f"{axis_href(row['axis'])}#{place}"}
+def tone_of(finding):
+    """How a finding looks: 'for', 'against', 'unasked' or 'open'."""
+    for start, tone in (("speaks for", "for"), ("speaks against", "against")):
+        if finding.startswith(start):
+            return tone
+    return {"no difference": "against", "not asked": "unasked"}.get(finding, "open")
 
 
 def shared_view(shared):

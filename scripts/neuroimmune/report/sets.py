@@ -4,20 +4,26 @@ import math
 from collections import Counter
 from urllib.parse import quote
 
+from ..synthesis import comparison
 from ..verdict import VERDICTS
 from . import figures, formats
+from .cells import receptor_map
 from .formats import anchor, missing
+from .tables import records
 
 SUPPORTED = ("higher", "lower")
 
 
-def axis_view(axis, shared, columns):
-    """Everything that the page of one axis shows; see `set_view` for its sets."""
+def axis_view(axis, shared, columns, maps):
+    """Everything that the page of one axis shows; see `set_view` for its sets.
+
+    maps: dict of study -> its receptor map by set id, of the studies with single cells.
+    """
     sets = [entry for entry in shared["sets"] if entry["axis"] == axis]
     return {
         "axis": axis,
         "axes": axes_of(shared),
-        "sets": [set_view(entry, shared, columns) for entry in sets],
+        "sets": [set_view(entry, shared, columns, maps) for entry in sets],
         "config": shared["config"],
     }
 
@@ -33,7 +39,7 @@ def axis_href(axis):
     return f"sets/{quote(axis)}.html"
 
 
-def set_view(entry, shared, columns):
+def set_view(entry, shared, columns, maps):
     """One set: its verdicts in words, its figures, and a part a column with its genes."""
     name, members = entry["set_id"], shared["members"][entry["set_id"]]
     own = [column for column in columns if name in column["rows"]]
@@ -49,7 +55,7 @@ def set_view(entry, shared, columns):
         "figures": {
             "forest": figures.forest(
                 f"{key}.forest", f"Effects on {title} in every comparison",
-                by_question(own, name), margin,
+                by_question(own, name, pooled_of(shared["meta"], name)), margin,
             ),
             "ladder": figures.ladder(
                 f"{key}.ladder", f"Effects on {title}, unadjusted and adjusted",
@@ -71,6 +77,10 @@ def set_view(entry, shared, columns):
                 margin,
             ),
         },
+        "maps": [
+            receptor_map(f"{key}.{anchor('map', study)}", title, study, rows.get(name, []))
+            for study, rows in maps.items()
+        ],
         "parts": [part_of(column, entry, members) for column in own],
     }  # fmt: skip
 
@@ -81,16 +91,46 @@ def labels(column):
     return {"label": f"{column['study']}{simulated}", "sublabel": column["label"]}
 
 
-def by_question(columns, name):
-    """The set's rows by question, in the order in which the questions first come."""
+def by_question(columns, name, pooled):
+    """The set's rows by question (other questions: by contrast), in the order of the columns.
+
+    pooled: as from `pooled_of`.
+    """
     groups = {}
     for column in columns:
         entry = {**labels(column), "row": column["rows"][name]}
-        groups.setdefault(column["question"], []).append(entry)
+        key = comparison(column["question"], column["contrast"])
+        groups.setdefault(key, []).append(entry)
     return [
-        {"heading": formats.name(formats.question(key)), "rows": rows, "pooled": None}
+        {
+            "heading": formats.name(formats.question(key)),
+            "rows": rows,
+            "pooled": pooled.get(key, []),
+        }
         for key, rows in groups.items()
     ]
+
+
+def pooled_of(meta, name):
+    """Comparison -> its pooled, unadjusted estimates of one set, as `figures.forest` takes them."""
+    found = {}
+    for row in records(meta[(meta["set_id"] == name) & (meta["adjustment"] == "none")]):
+        if row["pooled"] != "yes":
+            continue
+        stratum = "" if row["stratum"] == "all" else f", {row['stratum']}"
+        inner = f"I² {formats.percent(round(row['i2'], 2))}, {row['organism']}"
+        found.setdefault(row["comparison"], []).append(
+            {
+                "label": f"pooled: {formats.counted(row['k'], 'study')}",
+                "sublabel": f"{row['tissue_class']}{stratum}, {inner}",
+                "verdict": row["finding"],
+                "n_case": row["n_case"],
+                "n_reference": row["n_reference"],
+                **{key: row[key] for key in ("log2_fold_change", "ci_low", "ci_high", "q")},
+                **{key: row[key] for key in ("prediction_low", "prediction_high")},
+            }
+        )
+    return found
 
 
 def summary_of(rows):
@@ -105,7 +145,7 @@ def panel_of(column, name):
         **labels(column),
         "case": column["case"],
         "reference": column["reference"],
-        "paired": column["paired"],
+        "paired": column["paired"] or column["blocked"],
         "scores": column["scores"][name],
     }
 

@@ -3,8 +3,10 @@
 import math
 from collections import Counter
 
+from ..coupling import FULL
 from ..studies import SAMPLE_FIELDS, geo_files
 from . import figures, formats
+from .cells import cells_view
 from .columns import sorted_warnings
 from .formats import anchor, missing
 from .power import capped
@@ -20,6 +22,7 @@ GEO_COLUMNS = (
 )
 # Of more flags of one kind than this, the warnings give the number only.
 MANY_FLAGS = 3
+TOP_PAIRS = 10
 
 
 def study_view(name, record, tables, shared, columns):
@@ -34,6 +37,8 @@ def study_view(name, record, tables, shared, columns):
         "attrition": records(tables["attrition"]),
         "rules": records(tables["rules"]),
         "mapping": mapping_view(tables["mapping"], shared["members"]),
+        "cells": cells_view(tables["cells"]) if tables["cells"] else None,
+        "coupling": coupling_view(tables["coupling"]),
         "contrasts": [contrast_view(column, shared) for column in columns],
         "config": shared["config"],
     }
@@ -182,6 +187,28 @@ def mapping_view(mapping, members):
             key=lambda row: row["symbol"],
         ),
     }
+
+
+def coupling_view(coupling):
+    """The pairs with the smallest p under the fullest adjustment, a table a stratum and kind."""
+    told = coupling[coupling["p"].notna()]
+    found = []
+    for (stratum, kind), rows in told.groupby(["stratum", "kind"], sort=True):
+        fullest = rows[rows["adjustment"] == FULL]
+        fullest = fullest if len(fullest) else rows
+        found.append(
+            {
+                "stratum": stratum,
+                "kind": kind,
+                "adjustment": fullest["adjustment"].iloc[0],
+                "n_tested": len(fullest),
+                "n_found": int((fullest["q"] <= 0.05).sum()),
+                "rows": records(
+                    fullest.sort_values(["p", "x", "y"], kind="stable").head(TOP_PAIRS)
+                ),
+            }
+        )
+    return found
 
 
 def contrast_view(column, shared):

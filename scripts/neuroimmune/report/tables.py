@@ -16,6 +16,27 @@ CONCORDANCE_TEXT = {
     "leading_gene",
     "carried_by_one_gene",
 }
+META_TEXT = {
+    *("comparison", "tissue_class", "stratum", "organism", "simulated", "adjustment", "set_id"),
+    *("axis", "family", "studies", "pooled", "ci_method", "finding", "sentence"),
+}
+CLAIM_TEXT = {
+    *("claim_id", "axis", "claim", "source", "questions", "tissue_classes", "simulated", "set_id"),
+    *("expected", "studies", "pooled", "finding", "sentence", "settle"),
+}
+COUPLING_TEXT = {
+    *("study", "stratum", "label", "kind", "x", "y", "adjustment", "given", "status", "exact"),
+}
+COMPOSITION_TEXT = {"study", "contrast", "fraction", "cell_type", "status"}
+# Tables of a study with single cells: name -> (file, columns of text).
+CELL_TABLES = {
+    "steps": ("cell_steps.tsv", {"sample", "step", "unit", "reason", "examples"}),
+    "umap": (
+        "cells_umap.tsv.gz",
+        {"cell", "sample", "subject", "group", "cell_type", "cluster"},
+    ),
+    "map": ("receptor_map.tsv", {"set_id", "hgnc_id", "symbol", "data_id", "cell_type"}),
+}
 # Tables of one contrast: name -> the columns that hold text.
 CONTRAST_TABLES = {
     "genes": {"stratum", "data_id", "symbol"},
@@ -27,7 +48,7 @@ CONTRAST_TABLES = {
 
 
 def read_shared(inputs):
-    """What every page needs: verdicts, panels, config, manifests, samples in two studies."""
+    """What every page needs: verdicts, panels, config, manifests, and the synthesis."""
     config = read_yaml(inputs.run_config)
     return {
         "verdicts": with_numbers(read_table(inputs.verdicts), VERDICT_TEXT),
@@ -35,6 +56,18 @@ def read_shared(inputs):
         "families": list(config["panels"]["families"]),
         "members": _by_set(read_table(inputs.members, ["direction"])),
         "shared": read_table(find(inputs.tables, "synthesis", "shared_samples.tsv")),
+        "controls": with_numbers(
+            read_table(find(inputs.tables, "synthesis", "controls.tsv")),
+            {"control", "study", "contrast", "stratum", "tissue_class", "sets", "outcome"}
+            | {"sentence"},
+        ),
+        "evidence": with_numbers(
+            read_table(find(inputs.tables, "synthesis", "evidence.tsv")), CLAIM_TEXT
+        ),
+        "evidence_sets": with_numbers(
+            read_table(find(inputs.tables, "synthesis", "evidence_sets.tsv")), CLAIM_TEXT
+        ),
+        "meta": with_numbers(read_table(find(inputs.tables, "synthesis", "meta.tsv")), META_TEXT),
         "config": config,
         "manifests": {
             (Path(path).parent.name, Path(path).name.removesuffix(".json")): read_json(path)
@@ -44,9 +77,10 @@ def read_shared(inputs):
 
 
 def read_study(paths, name, record):
-    """The tables of one study: dict of DataFrames, 'profiles' (dict), and 'contrasts', a list
+    """The tables of one study: dict of DataFrames, 'profiles' (dict), 'cells' (see `read_cells`;
 
-    of dicts with 'designs' (list) and the DataFrames of `CONTRAST_TABLES`.
+    None for bulk data), and 'contrasts', a list of dicts with 'designs' (list) and the DataFrames
+    of `CONTRAST_TABLES`.
     """
     return {
         "samples": read_table(find(paths, name, "samples.tsv")),
@@ -61,6 +95,8 @@ def read_study(paths, name, record):
         "scores": read_table(find(paths, name, "scores.tsv"), ["score"]),
         "checks": read_table(find(paths, name, "checks.tsv")),
         "pca": read_table(find(paths, name, "checks_pca.tsv"), ["pc1", "pc2", "share1", "share2"]),
+        "coupling": with_numbers(read_table(find(paths, name, "coupling.tsv")), COUPLING_TEXT),
+        "cells": read_cells(paths, name) if record["assay"] == "scrnaseq" else None,
         "contrasts": [
             {
                 "designs": read_json(find(paths, name, "contrasts", f"{contrast}.design.json")),
@@ -76,6 +112,26 @@ def read_study(paths, name, record):
     }
 
 
+def read_cells(paths, name):
+    """DataFrames 'steps', 'umap' and 'map' of a study with single cells, and 'composition':
+
+    the differences in cell mix, of all its contrasts.
+    """
+    import pandas as pd
+
+    tables = {
+        table: with_numbers(read_table(find(paths, name, file)), text)
+        for table, (file, text) in CELL_TABLES.items()
+    }
+    place = (name, "contrasts")
+    mixes = [
+        with_numbers(read_table(path), COMPOSITION_TEXT)
+        for path in paths
+        if Path(path).parts[-3:-1] == place and str(path).endswith(".composition.tsv")
+    ]
+    return {**tables, "composition": pd.concat(mixes, ignore_index=True)}
+
+
 def find(paths, *ending):
     """The path that ends in these parts."""
     return next(path for path in paths if Path(path).parts[-len(ending) :] == ending)
@@ -87,6 +143,11 @@ def with_numbers(table, text):
         if column not in text:
             table[column] = table[column].where(table[column] != "").astype(float)
     return table
+
+
+def rows_by_set(table):
+    """Set id -> the table's rows as dicts."""
+    return {name: records(rows) for name, rows in table.groupby("set_id", sort=False)}
 
 
 def records(table):
