@@ -54,7 +54,11 @@ rule write_report:
 
 rule write_workbook:
     input:
-        verdicts=rules.give_verdicts.output.verdicts,
+        evidence=[rules.weigh_claims.output.evidence],
+        evidence_sets=[rules.weigh_claims.output.sets],
+        meta=[rules.pool_studies.output.meta],
+        controls=[rules.check_controls.output.controls],
+        verdicts=[rules.give_verdicts.output.verdicts],
         adjusted=RUN["adjusted_tables"],
         scorers=RUN["scorer_tables"],
         leave_one_out=RUN["leave_one_out_tables"],
@@ -62,6 +66,7 @@ rule write_workbook:
         samples=expand(rules.curate_samples.output.samples, study=STUDIES),
         attrition=expand(rules.build_profiles.output.attrition, study=STUDIES),
         checks=expand(rules.check_samples.output.checks, study=STUDIES),
+        coupling=expand(rules.test_coupling.output.coupling, study=STUDIES),
     output:
         workbook=report(
             "results/report/tables.xlsx",
@@ -93,6 +98,9 @@ rule write_crate:
         run_config="results/run_config.yaml",
         results=[
             rules.give_verdicts.output.verdicts,
+            *rules.pool_studies.output,
+            rules.check_controls.output.controls,
+            *rules.weigh_claims.output,
             rules.write_report.output.index,
             rules.write_report.output.power,
             rules.write_report.output.methods,

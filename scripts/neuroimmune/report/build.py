@@ -1,20 +1,18 @@
 """Build the report: result tables in, linked pages that need no other file out."""
 
 from functools import cache
-from pathlib import Path
 from urllib.parse import quote
 
 from ..files import write_text
 from . import formats
 from .columns import columns_of
-from .methods import methods_view, text_view
+from .methods import TEMPLATES, methods_view, text_view
 from .overview import index_view
 from .power import power_view
 from .sets import axis_view
 from .study import study_view
 from .tables import read_shared, read_study, rows_by_set
 
-TEMPLATES = Path(__file__).parent / "templates"
 FILTERS = (
     *("anchor", "count", "counted", "fold", "interval", "interval_plot", "level", "missing"),
     *("name", "number", "percent", "probability", "question", "shown", "signed", "size", "tsv"),

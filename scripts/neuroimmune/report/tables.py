@@ -24,6 +24,9 @@ CLAIM_TEXT = {
     *("claim_id", "axis", "claim", "source", "questions", "tissue_classes", "simulated", "set_id"),
     *("expected", "studies", "pooled", "finding", "sentence", "settle"),
 }
+CONTROL_TEXT = {
+    *("control", "study", "contrast", "stratum", "tissue_class", "sets", "outcome", "sentence"),
+}
 COUPLING_TEXT = {
     *("study", "stratum", "label", "kind", "x", "y", "adjustment", "given", "status", "exact"),
 }
@@ -58,8 +61,7 @@ def read_shared(inputs):
         "shared": read_table(find(inputs.tables, "synthesis", "shared_samples.tsv")),
         "controls": with_numbers(
             read_table(find(inputs.tables, "synthesis", "controls.tsv")),
-            {"control", "study", "contrast", "stratum", "tissue_class", "sets", "outcome"}
-            | {"sentence"},
+            CONTROL_TEXT,
         ),
         "evidence": with_numbers(
             read_table(find(inputs.tables, "synthesis", "evidence.tsv")), CLAIM_TEXT

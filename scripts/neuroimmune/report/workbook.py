@@ -8,13 +8,35 @@ import zipfile
 from pathlib import Path
 
 from ..files import atomic, read_table
-from .tables import CONTRAST_TABLES, VERDICT_TEXT, with_numbers
+from .tables import (
+    CLAIM_TEXT,
+    CONTRAST_TABLES,
+    CONTROL_TEXT,
+    COUPLING_TEXT,
+    META_TEXT,
+    VERDICT_TEXT,
+    with_numbers,
+)
 
 # Excel stores a date in the file; a fixed one keeps the bytes the same.
 WHEN = datetime.datetime(2000, 1, 1)
-SCORER_TEXT = {"study", "contrast", "stratum", "set_id", "method", "direction", "status"}
+# Sheet -> its columns of text; of the sheets that are not named here, all but left_out.
+TEXT = {
+    **{name: CONTRAST_TABLES[name] for name in ("adjusted", "leave_one_out", "concordance")},
+    "scorers": {"study", "contrast", "stratum", "set_id", "method", "direction", "status"},
+    "verdicts": VERDICT_TEXT,
+    "evidence": CLAIM_TEXT,
+    "evidence_sets": CLAIM_TEXT,
+    "meta": META_TEXT,
+    "controls": CONTROL_TEXT,
+    "coupling": COUPLING_TEXT,
+}
 # Sheet -> what it holds; columns are described in docs/outputs.md of the workflow.
 SHEETS = {
+    "evidence": "the claims on the neuroimmune axis, and what the data say of each",
+    "evidence_sets": "the same, set by set",
+    "meta": "effects pooled over studies",
+    "controls": "the workflow's own controls",
     "verdicts": "every set in every comparison: effect, interval, tests, verdict and reason",
     "adjusted": "effects beside and after adjustment for red-cell RNA, cell mix and steroids",
     "scorers": "the same comparisons by other scores and set tests",
@@ -23,6 +45,7 @@ SHEETS = {
     "samples": "every sample of every series, those left out with the reason",
     "attrition": "rows, probes and columns left out or merged on the way to expression profiles",
     "checks": "sample checks: sex, duplicates, odd profiles, libraries, globins",
+    "coupling": "rank correlations of neuroimmune with effector scores within each study",
 }
 WIDTHS = {"set_id": 30, "reason": 60, "sentence": 60, "title": 40, "measurable_genes": 40}
 
@@ -30,27 +53,26 @@ WIDTHS = {"set_id": 30, "reason": 60, "sentence": 60, "title": 40, "measurable_g
 def read_sheets(inputs):
     """(name, what it holds, DataFrame) of every sheet.
 
-    inputs: has a path 'verdicts', and lists of paths for the other names in `SHEETS`.
+    inputs: has a list of paths for every name in `SHEETS`.
     """
-    text = {**CONTRAST_TABLES, "scorers": SCORER_TEXT}
-    sheets = [("verdicts", with_numbers(read_table(inputs.verdicts), VERDICT_TEXT))]
-    for name in ("adjusted", "scorers", "leave_one_out", "concordance"):
-        sheets.append((name, with_numbers(_joined(getattr(inputs, name)), text[name])))
-    for name in ("samples", "attrition", "checks"):
+    sheets = []
+    for name, what in SHEETS.items():
         table = _joined(getattr(inputs, name))
-        sheets.append((name, with_numbers(table, set(table.columns) - {"left_out"})))
-    return [(name, SHEETS[name], table) for name, table in sheets]
+        text = TEXT.get(name, set(table.columns) - {"left_out"})
+        sheets.append((name, what, with_numbers(table, text)))
+    return sheets
 
 
 def _joined(paths):
-    """The tables below one another, with the study (their folder) first where they lack it."""
+    """The tables below one another, with the study (their folder) first where a study's table lacks it."""
     import pandas as pd
 
     tables = []
     for path in paths:
         table = read_table(path)
-        if "study" not in table:
-            table.insert(0, "study", Path(path).parent.name)
+        folder = Path(path).parent.name
+        if "study" not in table and folder != "synthesis":
+            table.insert(0, "study", folder)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
