@@ -32,10 +32,10 @@ WITHIN, FULL, NOTHING = "groups", "groups, treatment, composition", "nothing"
 UNKNOWN = ("", "unknown")
 
 
-def run_coupling(study, study_tables, contrasts, settings):
+def run_coupling(study, tables, contrasts, settings):
     """One row a pair of variables and adjustment (DataFrame with `COLUMNS`), over the strata.
 
-    study_tables: dict with 'profiles' (AnnData), 'sets', 'members', 'mapping', 'controls'; contrasts:
+    tables: dict with 'profiles' (AnnData), 'sets', 'members', 'mapping', 'controls'; contrasts:
     of the study; settings: the config's `coupling` block with 'seed', 'min_genes',
     'min_gene_fraction' and the `adjust` block as 'adjust'. Rows: every neuroimmune set with every
     effector set, and the recorded glucocorticoid dose with exposure and erythroid scores and
@@ -45,11 +45,11 @@ def run_coupling(study, study_tables, contrasts, settings):
     import pandas as pd
 
     parts = []
-    for stratum in sorted(set(study_tables["profiles"].obs["stratum"])):
-        part = {key: of_stratum(table, stratum) for key, table in study_tables.items()}
+    for stratum in sorted(set(tables["profiles"].obs["stratum"])):
+        part = {key: of_stratum(table, stratum) for key, table in tables.items()}
         rng = np.random.default_rng([settings["seed"], crc32(f"{study}/{stratum}".encode())])
-        tables = [_sets(part, contrasts, settings, rng), _dose(part, contrasts, settings, rng)]
-        table = pd.concat([table for table in tables if len(table)], ignore_index=True)
+        found = [_sets(part, contrasts, settings, rng), _dose(part, contrasts, settings, rng)]
+        table = pd.concat([rows for rows in found if len(rows)], ignore_index=True)
         table["q"] = np.nan
         for _, rows in table.groupby(["kind", "adjustment"]):
             table.loc[rows.index, "q"] = adjust(rows["p"])

@@ -189,9 +189,12 @@ def test_an_edited_method_reruns_its_stage_and_what_follows(copy):
         "test_contrast": 3,
         "compare_scorers": 3,
         "give_verdicts": 1,
+        "pool_studies": 1,
+        "check_controls": 1,
+        "weigh_claims": 1,
         "write_report": 1,
         "all": 1,
-        "total": 9,
+        "total": 12,
     }
 
 
@@ -202,9 +205,12 @@ def test_an_edited_setting_reruns_its_stage_and_what_follows(demo, tmp_path):
     table = output[output.index("Job stats:") :]
     assert dict(re.findall(r"^(\w+) +(\d+)$", table, re.M)) == {
         "give_verdicts": "1",
+        "pool_studies": "1",
+        "check_controls": "1",
+        "weigh_claims": "1",
         "write_report": "1",
         "all": "1",
-        "total": "3",
+        "total": "6",
     }
 
 
@@ -249,13 +255,44 @@ use rule * from neuroimmune
     assert "write_report" in process.stdout
 
 
+def synthesis(demo, name):
+    path = demo / "results" / "synthesis" / f"{name}.tsv"
+    return pd.read_csv(path, sep="\t", keep_default_na=False)
+
+
+def test_the_demos_own_controls(demo):
+    table = synthesis(demo, "controls").set_index("control")
+    assert table["outcome"].to_dict() == {
+        "erythropoiesis": "not run",
+        "glucocorticoid": "pass",
+        "negative sets": "pass",
+    }
+
+
+def test_what_the_demo_cannot_pool_and_cannot_say(demo):
+    excluded = synthesis(demo, "meta_excluded").set_index("study")
+    reason = excluded.loc["GSE9000003", "reason"]
+    assert reason == "confounded by design: treatment separates the groups"
+    assert set(synthesis(demo, "meta")["finding"]) == {"not pooled"}
+    claims = synthesis(demo, "evidence").set_index("claim_id")
+    assert claims.loc["relapse", "finding"] == "not measurable"
+    assert claims.loc["persistence", "finding"] == "not asked"
+    # Planted: beta-adrenergic signalling is higher in AIHA.
+    assert claims.loc["sympathetic_signalling", "n_for"] == 1
+    assert claims.loc["sympathetic_signalling", "sentence"].startswith("Simulated data: ")
+
+
 def test_every_column_is_documented(demo):
     sections = re.split(r"^## ", (ROOT / "docs" / "outputs.md").read_text(), flags=re.M)[1:]
     for path in sorted((demo / "results").rglob("*.tsv")):
         if {"benchmarks", "panels"} & set(path.parts):
             continue
         name = path.name.split(".", 1)[-1] if path.parent.name == "contrasts" else path.name
-        text = [part for part in sections if re.search(rf"[/. ]{name}", part.splitlines()[0])]
+        heads = {part: part.splitlines()[0] for part in sections}
+        # A study has a controls.tsv of its own.
+        kind = path.parent.name == "synthesis"
+        text = [part for part, head in heads.items() if ("/synthesis/" in head) == kind]
+        text = [part for part in text if re.search(rf"[/. ]{name}", heads[part])]
         assert len(text) == 1, name
         body = text[0]
         if name == "verdicts.tsv":

@@ -64,7 +64,7 @@ def read_sheets(inputs):
 
 
 def _joined(paths):
-    """The tables below one another, with the study (their folder) first where a study's table lacks it."""
+    """The tables below one another; those of studies get their folder as the study."""
     import pandas as pd
 
     tables = []
