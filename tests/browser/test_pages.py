@@ -56,6 +56,8 @@ def open_page(browser):
             ),
         )
         page.goto(url)
+        if options.get("java_script_enabled", True):
+            page.wait_for_selector("body[data-ready]")
         return page
 
     yield open_one

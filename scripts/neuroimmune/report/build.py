@@ -15,7 +15,18 @@ from .tables import read_shared, read_study, rows_by_set
 
 FILTERS = (
     *("anchor", "count", "counted", "fold", "interval", "interval_plot", "level", "missing"),
-    *("name", "number", "percent", "probability", "question", "shown", "signed", "size", "tsv"),
+    *(
+        "name",
+        "number",
+        "packed",
+        "percent",
+        "probability",
+        "question",
+        "shown",
+        "signed",
+        "size",
+        "tsv",
+    ),
     *("verdict_words", "words"),
 )
 

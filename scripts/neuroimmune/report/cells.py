@@ -37,7 +37,7 @@ def steps_view(steps):
         "steps": names,
         "rows": [
             {
-                "sample": sample,
+                "sample": sample or "all together",
                 "lost": [
                     next((row["left_out"] for row in own if row["step"] == name), None)
                     for name in names

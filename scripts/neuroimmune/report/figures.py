@@ -98,9 +98,7 @@ def forest(name, title, groups, margin):
         y += 20
     bottom = y - 20
     shapes = _frame(scale, 10, bottom, margin) + shapes
-    shapes += _axis(
-        scale, bottom, "log2 fold change of the set against genes of similar expression"
-    )
+    shapes += _axis(scale, bottom, "log2 fold change against genes of similar expression")
     heads = ("", "verdict", "subjects", "genes")
     shapes += [
         words(LABELS + PLOT + x, 10, text, "soft")

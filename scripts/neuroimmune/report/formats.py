@@ -1,5 +1,7 @@
 """Numbers and names as the report shows them; what is missing is a dash, never 'nan'."""
 
+import base64
+import gzip
 import re
 
 MISSING = "–"
@@ -119,6 +121,12 @@ def counted(number, noun):
 def tsv(rows):
     """Rows of cells as tab-separated text: numbers with 6 digits, blank where missing."""
     return "\n".join("\t".join(_cell(value) for value in row) for row in rows)
+
+
+def packed(markup):
+    """Markup as gzip in base64, which takes a seventh of the room; report.js unpacks it."""
+    raw = gzip.compress(str(markup).encode(), 9, mtime=0)
+    return base64.b64encode(raw).decode()
 
 
 def verdict_words(row):

@@ -43,6 +43,8 @@ def set_view(entry, shared, columns, maps):
     """One set: its verdicts in words, its figures, and a part a column with its genes."""
     name, members = entry["set_id"], shared["members"][entry["set_id"]]
     own = [column for column in columns if name in column["rows"]]
+    # Where too few genes are detected there is no score to look into.
+    scored = [column for column in own if column["rows"][name]["gate"] != "detection"]
     margin = math.log2(shared["config"]["contrast"]["margin_fold"])
     key = anchor(name)
     title = entry["set_name"]
@@ -59,12 +61,12 @@ def set_view(entry, shared, columns, maps):
             ),
             "ladder": figures.ladder(
                 f"{key}.ladder", f"Effects on {title}, unadjusted and adjusted",
-                [{**labels(c), "rungs": c["ladders"][name]} for c in own if name in c["ladders"]],
+                [{**labels(c), "rungs": c["ladders"][name]} for c in scored if name in c["ladders"]],
                 margin,
             ),
             "subjects": figures.subjects(
                 f"{key}.subjects", f"Scores of {title} by subject",
-                [panel_of(c, name) for c in own if name in c["scores"]],
+                [panel_of(c, name) for c in scored if name in c["scores"]],
             ),
             "genes": gene_map(f"{key}.genes", title, members, own),
             "left_out": figures.left_out(
@@ -72,7 +74,7 @@ def set_view(entry, shared, columns, maps):
                 [
                     {**labels(c), "effect": c["rows"][name]["log2_fold_change"]}
                     | {"genes": c["left_out_genes"][name]}
-                    for c in own if name in c["left_out_genes"]
+                    for c in scored if name in c["left_out_genes"]
                 ],
                 margin,
             ),

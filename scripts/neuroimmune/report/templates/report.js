@@ -71,68 +71,83 @@
     table.append(caption, top, body);
     return table;
   };
-  for (const figure of all("figure.plot")) {
-    const name = figure.dataset.name, label = figure.querySelector("svg").getAttribute("aria-label");
-    const numbers = figure.querySelector(".numbers");
-    const tools = create("p");
-    tools.className = "tools";
-    const toggle = button("Numbers", `Show or hide the numbers: ${label}`, () => {
-      const open = figure.querySelector(".shown-numbers");
-      toggle.setAttribute("aria-expanded", String(!open));
-      if (open) return open.remove();
-      const box = create("div");
-      box.className = "scroll shown-numbers";
-      box.tabIndex = 0;
-      box.setAttribute("role", "region");
-      box.setAttribute("aria-label", `Numbers: ${label}`);
-      box.append(tableOf(numbers.textContent, label));
-      figure.append(box);
-    });
-    toggle.setAttribute("aria-expanded", "false");
-    tools.append(
-      toggle,
-      button("SVG", `Download as SVG: ${label}`, () => save(`${name}.svg`, "image/svg+xml", picture(figure))),
-      button("TSV", `Download the numbers as TSV: ${label}`, () => save(`${name}.tsv`, "text/tab-separated-values", `${numbers.textContent}\n`)),
-    );
-    figure.append(tools);
-  }
   const cellText = (cell) => cell.textContent.trim().replace(/\s+/g, " ").replaceAll("\u2212", "-");
-  for (const table of all("table[data-name]")) {
-    const tools = create("p");
-    tools.className = "table-tools";
-    tools.append(button("TSV", `Download this table as TSV: ${table.dataset.name}`, () => {
-      const rows = [...table.rows].map((row) => [...row.cells].map(cellText).join("\t"));
-      save(`${table.dataset.name}.tsv`, "text/tab-separated-values", `${rows.join("\n")}\n`);
-    }));
-    table.parentElement.after(tools);
-  }
-
   // Sort a table of sets.
   const key = (row, column) => {
     const text = cellText(row.cells[column]);
     return { text, number: text === "\u2013" ? Infinity : parseFloat(text) };
   };
-  for (const table of all("table.sortable")) {
-    all("th", table.tHead).forEach((head, column) => {
-      if ("plain" in head.dataset) return;
-      const press = create("button");
-      press.type = "button";
-      press.append(...head.childNodes);
-      head.append(press);
-      press.addEventListener("click", () => {
-        const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-        all("th", table.tHead).forEach((other) => other.removeAttribute("aria-sort"));
-        head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
-        const rows = [...table.tBodies[0].rows].map((row) => ({ row, ...key(row, column) }));
-        rows.sort((a, b) => {
-          if ("text" in head.dataset) return sign * a.text.localeCompare(b.text, "en");
-          if (a.number === Infinity || b.number === Infinity) return (a.number === Infinity) - (b.number === Infinity);
-          return sign * (a.number - b.number);
-        });
-        table.tBodies[0].append(...rows.map((item) => item.row));
+  // Buttons of the figures and tables below an element.
+  const equip = (root) => {
+    for (const figure of all("figure.plot", root)) {
+      const name = figure.dataset.name, label = figure.querySelector("svg").getAttribute("aria-label");
+      const numbers = figure.querySelector(".numbers");
+      const tools = create("p");
+      tools.className = "tools";
+      const toggle = button("Numbers", `Show or hide the numbers: ${label}`, () => {
+        const open = figure.querySelector(".shown-numbers");
+        toggle.setAttribute("aria-expanded", String(!open));
+        if (open) return open.remove();
+        const box = create("div");
+        box.className = "scroll shown-numbers";
+        box.tabIndex = 0;
+        box.setAttribute("role", "region");
+        box.setAttribute("aria-label", `Numbers: ${label}`);
+        box.append(tableOf(numbers.textContent, label));
+        figure.append(box);
       });
-    });
-  }
+      toggle.setAttribute("aria-expanded", "false");
+      tools.append(
+        toggle,
+        button("SVG", `Download as SVG: ${label}`, () => save(`${name}.svg`, "image/svg+xml", picture(figure))),
+        button("TSV", `Download the numbers as TSV: ${label}`, () => save(`${name}.tsv`, "text/tab-separated-values", `${numbers.textContent}\n`)),
+      );
+      figure.append(tools);
+    }
+    for (const table of all("table[data-name]", root)) {
+      const tools = create("p");
+      tools.className = "table-tools";
+      tools.append(button("TSV", `Download this table as TSV: ${table.dataset.name}`, () => {
+        const rows = [...table.rows].map((row) => [...row.cells].map(cellText).join("\t"));
+        save(`${table.dataset.name}.tsv`, "text/tab-separated-values", `${rows.join("\n")}\n`);
+      }));
+      table.parentElement.after(tools);
+    }
+    for (const table of all("table.sortable", root)) {
+      all("th", table.tHead).forEach((head, column) => {
+        if ("plain" in head.dataset) return;
+        const press = create("button");
+        press.type = "button";
+        press.append(...head.childNodes);
+        head.append(press);
+        press.addEventListener("click", () => {
+          const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+          all("th", table.tHead).forEach((other) => other.removeAttribute("aria-sort"));
+          head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
+          const rows = [...table.tBodies[0].rows].map((row) => ({ row, ...key(row, column) }));
+          rows.sort((a, b) => {
+            if ("text" in head.dataset) return sign * a.text.localeCompare(b.text, "en");
+            if (a.number === Infinity || b.number === Infinity) return (a.number === Infinity) - (b.number === Infinity);
+            return sign * (a.number - b.number);
+          });
+          table.tBodies[0].append(...rows.map((item) => item.row));
+        });
+      });
+    }
+  };
+  equip(document);
+
+  // What a page carries compressed is unpacked part by part, so that the page answers meanwhile.
+  const unpack = async (box) => {
+    const bytes = Uint8Array.from(atob(box.firstChild.textContent), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    box.innerHTML = await new Response(stream).text();
+    equip(box);
+  };
+  const ready = (async () => {
+    for (const box of all(".packed")) await unpack(box);
+    document.body.dataset.ready = "";
+  })();
 
   // Numbers of a cell of the matrix, on pointing at it and on keyboard focus.
   const tip = create("div");
@@ -252,5 +267,5 @@
     apply();
   }
   // After the browser's own step to the fragment, which would take the focus away.
-  addEventListener("load", () => setTimeout(reveal));
+  addEventListener("load", () => ready.then(() => setTimeout(reveal)));
 })();
