@@ -6,6 +6,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+report: "rules/captions/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/geo.smk"
 include: "rules/curate.smk"
@@ -28,6 +31,8 @@ rule all:
         rules.weigh_claims.output,
         expand(rules.test_coupling.output.coupling, study=STUDIES),
         rules.write_report.output.index,
+        rules.write_workbook.output.workbook,
+        rules.write_crate.output.crate,
 
 
 rule fetch:
@@ -35,11 +40,18 @@ rule fetch:
         DOWNLOADS,
 
 
-rule discover:
-    input:
-        rules.discover_series.output,
+onstart:
+    check_executor(workflow)
+    logger.info(console.opening(STUDIES))
 
 
-rule inspect:
-    input:
-        lambda w: chosen(config, "inspect", "results/inspect/{}/study.yaml"),
+onsuccess:
+    if console.is_new(rules.write_crate.output.crate, STARTED):
+        logger.info(
+            console.closing(
+                rules.give_verdicts.output.verdicts,
+                RUN["designs"],
+                expand(rules.check_samples.output.checks, study=STUDIES),
+                rules.write_report.output.index,
+            )
+        )

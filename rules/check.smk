@@ -18,7 +18,12 @@ rule check_samples:
         members=rules.prepare_panels.output.members,
         genes=rules.prepare_panels.output.genes,
     output:
-        checks="results/{study}/checks.tsv",
+        checks=report(
+            "results/{study}/checks.tsv",
+            caption="captions/checks.rst",
+            category="Samples",
+            labels={"study": "{study}", "table": "sample checks"},
+        ),
         pca="results/{study}/checks_pca.tsv",
         fingerprint="results/{study}/fingerprint.json",
     log:

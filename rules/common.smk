@@ -5,7 +5,9 @@ needs: config/config.yaml, the study folders
 makes: results/run_config.yaml
 """
 
+import os
 import sys
+import time
 from pathlib import Path
 
 # Not workflow.basedir: as a module this file lies elsewhere than the main Snakefile.
@@ -16,9 +18,11 @@ from neuroimmune import settings
 from neuroimmune.errors import UserError
 from neuroimmune.geo.urls import file_url
 from neuroimmune.settings import chosen
-from neuroimmune.slurm import check_slurm
+from neuroimmune.slurm import check_executor
+from neuroimmune.report import console
 from neuroimmune.validation import read_yaml
-from neuroimmune.workflow import code_of
+from neuroimmune.workflow import QUIET, code_of
+from snakemake.settings.enums import Quietness
 from snakemake.utils import update_config
 
 if Path("config/config.yaml").exists():
@@ -36,6 +40,9 @@ try:
     RUN = settings.load(config, BASE, [DEFAULTS, *map(Path, workflow.configfiles)])
 except UserError as error:
     sys.exit(f"ERROR in the configuration: {error}")
+STARTED = time.time()
+if Quietness.ALL in (workflow.output_settings.quiet or ()):
+    os.environ[QUIET] = "yes"
 STUDIES = RUN["studies"]
 PANELS = RUN["panels"]
 DOWNLOADS = RUN["downloads"]
@@ -46,14 +53,3 @@ wildcard_constraints:
     contrast=RUN["contrast_pattern"],
     accession=r"G(SE|PL|SM)\d+",
     file=r"[^/]+",
-
-
-onstart:
-    if workflow.executor_plugin.name == "slurm":
-        try:
-            check_slurm(
-                workflow.executor_settings.status_command,
-                workflow.executor_settings.init_seconds_before_status_checks,
-            )
-        except UserError as error:
-            sys.exit(f"ERROR: {error}")

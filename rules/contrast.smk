@@ -16,7 +16,13 @@ rule test_contrast:
         sets=rules.prepare_panels.output.sets,
         members=rules.prepare_panels.output.members,
     output:
-        sets="results/{study}/contrasts/{contrast}.sets.tsv",
+        sets=report(
+            "results/{study}/contrasts/{contrast}.sets.tsv",
+            caption="captions/sets.rst",
+            category="Comparisons",
+            subcategory="{study}",
+            labels={"study": "{study}", "comparison": "{contrast}", "table": "gene sets"},
+        ),
         adjusted="results/{study}/contrasts/{contrast}.adjusted.tsv",
         genes="results/{study}/contrasts/{contrast}.genes.tsv",
         subjects="results/{study}/contrasts/{contrast}.subjects.tsv",

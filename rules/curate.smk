@@ -14,7 +14,12 @@ rule curate_samples:
     input:
         records=lambda w: STUDIES[w.study]["paths"]["records"],
     output:
-        samples="results/{study}/samples.tsv",
+        samples=report(
+            "results/{study}/samples.tsv",
+            caption="captions/samples.rst",
+            category="Samples",
+            labels={"study": "{study}", "table": "samples"},
+        ),
     log:
         "results/logs/curate_samples/{study}.log",
     benchmark:

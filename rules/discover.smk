@@ -61,3 +61,13 @@ rule inspect_series:
         "Drafting a study from GEO's record of {wildcards.accession}"
     script:
         "../scripts/inspect_series.py"
+
+
+rule discover:
+    input:
+        rules.discover_series.output,
+
+
+rule inspect:
+    input:
+        lambda w: chosen(config, "inspect", "results/inspect/{}/study.yaml"),

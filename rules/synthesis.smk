@@ -22,7 +22,12 @@ rule give_verdicts:
         adjusted=RUN["adjusted_tables"],
         designs=RUN["designs"],
     output:
-        verdicts="results/synthesis/verdicts.tsv",
+        verdicts=report(
+            "results/synthesis/verdicts.tsv",
+            caption="captions/verdicts.rst",
+            category="Verdicts",
+            labels={"table": "verdicts"},
+        ),
     log:
         "results/logs/give_verdicts.log",
     benchmark:

@@ -2,7 +2,7 @@
 
 from neuroimmune.workflow import job
 
-with job(snakemake):
+with job(snakemake) as say:
     from neuroimmune.expression import profiles
     from neuroimmune.files import read_table, write_json, write_table
     from neuroimmune.genes import globin_ids
@@ -44,3 +44,4 @@ with job(snakemake):
     profiles.write_profiles(snakemake.output.profiles, data)
     write_table(snakemake.output.attrition, attrition)
     write_json(snakemake.output.summary, summary)
+    say(f"{data.n_vars:,} genes in {data.n_obs} profiles")

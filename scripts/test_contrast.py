@@ -2,7 +2,7 @@
 
 from neuroimmune.workflow import job
 
-with job(snakemake):
+with job(snakemake) as say:
     from neuroimmune.contrast import run_contrast
     from neuroimmune.expression.profiles import read_profiles
     from neuroimmune.files import read_table, write_json, write_table
@@ -28,3 +28,11 @@ with job(snakemake):
     for name in ("sets", "adjusted", "genes", "subjects"):
         write_table(snakemake.output[name], result[name])
     write_json(snakemake.output.design, result["designs"])
+    for design in result["designs"]:
+        own = result["sets"][result["sets"]["stratum"] == design["stratum"]]
+        found = own["log2_fold_change"].count()
+        say(
+            f"{design['contrast']} ({design['stratum']}): {design['n_case']} against "
+            f"{design['n_reference']} subjects, {found} sets with an effect"
+            + (f"; {design['problem']}" if design["problem"] else "")
+        )

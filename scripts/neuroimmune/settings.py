@@ -72,6 +72,7 @@ def load(config, base, config_files):
     configured = {}
     for name, record in records.items():
         configured.setdefault(record["accession"], []).append(name)
+    axes = [axis for family in config["panels"]["families"].values() for axis in family]
     report = base / "scripts" / "neuroimmune" / "report"
     base_url = config["geo"]["base_url"]
     folder = base_url.removeprefix("file:")
@@ -113,6 +114,9 @@ def load(config, base, config_files):
         },
         "sets_tables": results("sets.tsv"),
         "adjusted_tables": results("adjusted.tsv"),
+        "scorer_tables": results("scorers.tsv"),
+        "leave_one_out_tables": results("leave_one_out.tsv"),
+        "concordance_tables": results("concordance.tsv"),
         "designs": results("design.json"),
         "contrast_settings": {
             **config["contrast"],
@@ -132,14 +136,20 @@ def load(config, base, config_files):
                     "panel_mapping.tsv",
                     "detectability.tsv",
                     "detection_rules.tsv",
+                    "scores.tsv",
                     "checks.tsv",
                     "checks_pca.tsv",
+                    "coupling.tsv",
                 )
             ),
-            "results/synthesis/shared_samples.tsv",
+            *(
+                f"results/synthesis/{name}.tsv"
+                for name in ("shared_samples", "controls", "evidence", "evidence_sets", "meta")
+            ),
             *results("design.json"),
             *results("adjusted.tsv"),
             *results("concordance.tsv"),
+            *results("leave_one_out.tsv"),
             *results("genes.tsv"),
             *results("subjects.tsv"),
             *(f"results/{name}/{file}" for name in sorted(cells) for file in CELL_TABLES),
@@ -147,6 +157,12 @@ def load(config, base, config_files):
         ],
         "templates": [_relative(path) for path in sorted(report.glob("templates/*"))],
         "study_pages": [f"results/report/{name}.html" for name in records],
+        "axes": axes,
+        "workflow": {
+            path.relative_to(base).as_posix(): _relative(path)
+            for path in (base / "Snakefile", *sorted(base.glob("rules/*.smk")))
+        },
+        "axis_pages": [f"results/report/sets/{axis}.html" for axis in axes],
     }
 
 

@@ -3,8 +3,20 @@
 import re
 import shutil
 import subprocess
+import sys
 
 from .errors import UserError
+
+
+def check_executor(workflow):
+    """End the run with one line where it goes to Slurm and Slurm cannot take it."""
+    if workflow.executor_plugin is None or workflow.executor_plugin.name != "slurm":
+        return
+    settings = workflow.executor_settings
+    try:
+        check_slurm(settings.status_command, settings.init_seconds_before_status_checks)
+    except UserError as error:
+        sys.exit(f"ERROR: {error}")
 
 
 def check_slurm(status_command, first_check):

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import hashlib
 import logging
+import os
 import sys
 import traceback
 from functools import cache
@@ -12,19 +13,28 @@ from pathlib import Path
 from .errors import UserError
 
 PACKAGE = Path(__file__).parent
+# Set by the Snakefile under --quiet all: scripts then say nothing but errors.
+QUIET = "NEUROIMMUNE_QUIET"
 
 
 @contextlib.contextmanager
 def job(snakemake):
     """Run a script's body with its log open; a user's mistake becomes one console message.
 
-    Everything printed or logged goes to the rule's log. A UserError is shown on the console
-    (rule, message, log) and ends the script with exit code 1; any other exception leaves its
-    traceback in the log and is re-raised as it is.
+    Yields a function that says one line on the console, after the study's name. Everything printed
+    or logged goes to the rule's log. A UserError is shown on the console (rule, message, log) and
+    ends the script with exit code 1; any other exception leaves its traceback in the log and is
+    re-raised as it is.
     """
     console = sys.stderr
     log = Path(snakemake.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
+
+    def say(text):
+        logging.info(text)
+        if QUIET not in os.environ:
+            print(f"{snakemake.wildcards.study}: {text}", file=console, flush=True)
+
     with log.open("w", encoding="utf-8", buffering=1) as stream:
         handler = logging.StreamHandler(stream)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
@@ -33,7 +43,7 @@ def job(snakemake):
         root.setLevel(logging.INFO)
         try:
             with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
-                yield
+                yield say
         except UserError as error:
             stream.write(f"ERROR: {error}\n")
             print(f"ERROR in {snakemake.rule}: {error} (log: {log})", file=console, flush=True)

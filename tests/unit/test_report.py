@@ -1,57 +1,36 @@
 """The report, built from small made-up tables: what stands on the pages, and that nothing leaks."""
 
-import json
+import base64
+import gzip
+import posixpath
 import re
+from html import unescape
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
-import pandas as pd
 import pytest
-import yaml
 
-from neuroimmune.checks import COLUMNS, SHARED_COLUMNS
-from neuroimmune.contrast import SET_COLUMNS
-from neuroimmune.files import write_table
+from neuroimmune.checks import SHARED_COLUMNS
 from neuroimmune.report import formats
-from neuroimmune.report.build import MARKS, QUESTIONS, write_report
+from neuroimmune.report.formats import MARKS, QUESTIONS
 from neuroimmune.studies import QUESTION_FACTOR
 from neuroimmune.verdict import VERDICTS
+from report_tables import CONFOUNDED, CONTROLS, HOSTILE, NAN, STUDIES, verdicts, write_pages
 
-HOSTILE = '<script>alert(1)</script> & "</script>\'" onclick="x'
-NAN = float("nan")
-CONFIG = {
-    "adjust": {"min_attenuation": 0.5, "max_p": 0.05},
-    "panels": {
-        "families": {"neuroimmune": ["hpa", "adrenergic"], "negative_control": ["negative_control"]}
-    },
-    "detect": {"min_count": 10, "min_fraction": 0.5, "background_sets": ["neg_testis", "neg_x"]},
-    "score": {"controls_per_gene": 50},
-    "contrast": {"margin_fold": 1.5},
-    "verdict": {
-        "max_q": 0.05,
-        "max_permutation_p": 0.05,
-        "min_genes": 2,
-        "min_gene_fraction": 0.3,
-        "min_set_count": 2,
-        "min_subjects": 3,
-    },
-}
-SETS = [  # id, axis, name, caution, family, signed genes
-    ("gr_response_up", "hpa", "Induced by steroids", "", "neuroimmune", ["+FKBP5", "+TSC22D3"]),
-    ("adr_beta", "adrenergic", HOSTILE, HOSTILE, "neuroimmune", ["+ADRB1", "+ADRB2", "-PDE4B"]),
-    ("neg_testis", "negative_control", "Testis genes", "", "negative_control", ["+ZPBP"]),
-]
-GENES = ["ADRB1", "ADRB2", "FKBP5", "PDE4B", "TSC22D3", "ZPBP"]
-CHANGES = {"A": 0.8696602129, "B": 0.9810475727, "C": 0.6323285695, "D": 0.6972637073}
+PACKED = r'<script type="application/gzip">(.*?)</script>'
+
+
+def gunzip(text):
+    return gzip.decompress(base64.b64decode(text)).decode()
 
 
 class Page(HTMLParser):
     """Text, links, ids, and whether every tag that is opened is closed in order."""
 
-    VOID = {"meta", "link", "input", "br", "rect", "path", "circle"}
+    VOID = {"meta", "link", "input", "br"}
 
     def __init__(self, text):
         super().__init__()
+        text = re.sub(PACKED, lambda hit: gunzip(hit[1]), text)
         self.raw, self.open, self.ids, self.attributes, self.words = text, [], [], [], []
         self.feed(text)
         self.close()
@@ -83,296 +62,9 @@ class Page(HTMLParser):
         raise AssertionError(f"no row {start}")
 
 
-def verdict_row(study, contrast, question, set_id, verdict, **numbers):
-    entry = next(item for item in SETS if item[0] == set_id)
-    return {
-        **dict.fromkeys([*SET_COLUMNS, "gate", "q", "detail"]),
-        "study": study,
-        "contrast": contrast,
-        "question": question,
-        "tissue": "PBMC",
-        "stratum": "all",
-        "set_id": set_id,
-        "axis": entry[1],
-        "family": entry[4],
-        "n_genes": len(entry[5]),
-        "n_measurable": 0,
-        "measurable_genes": "",
-        "n_case": 4,
-        "n_reference": 4,
-        "verdict": verdict,
-        "reason": "because",
-        **numbers,
-    }
-
-
-def agreement(design, mapping):
-    key = {"study": design["study"], "contrast": design["contrast"], "stratum": "all"}
-    gene = next(row["data_id"] for row in mapping if row["data_id"])
-    numbers = {"n_methods": 7, "n_same_direction": 6, "n_p_05": 4, "leading_share": 0.8}
-    words = {"depends_on_scorer": "yes", "leading_gene": gene, "carried_by_one_gene": "yes"}
-    return {**key, "set_id": "adr_beta", **numbers, **words}
-
-
-def ladder(design):
-    """Adjusted effects of adr_beta: one rung with numbers, one with a reason instead."""
-    key = {"study": design["study"], "contrast": design["contrast"], "stratum": "all"}
-    key |= {"set_id": "adr_beta"}
-    numbers = {"log2_fold_change": 0.25, "ci_low": -0.1, "ci_high": 0.6, "p": 0.14}
-    numbers |= {"vif": 1.5, "attenuation": 0.72}
-    blank = dict.fromkeys(numbers, "")
-    return [
-        {**key, "adjustment": "erythroid", "status": "", "covariate": "erythroid marker genes"}
-        | numbers,
-        {**key, "adjustment": "treatment", "status": "not adjusted: <b>untreated</b>"}
-        | {"covariate": "", **blank},
-    ]
-
-
-def design(study, contrast, question, paired, **given):
-    case, reference = ("dex", "vehicle") if paired else ("AIHA", "healthy")
-    profiles = [
-        {"profile": f"{name}_{group}", "group": group}
-        | {"subject": name if paired else f"{name}_{group}"}
-        for group in (case, reference)
-        for name in "ABCD"
-    ]
-    return {
-        "study": study,
-        "contrast": contrast,
-        "stratum": "all",
-        "question": question,
-        "case": case,
-        "reference": reference,
-        "paired": paired,
-        "formula": "~ subject + group" if paired else "~ group",
-        "n_case": 4,
-        "n_reference": 4,
-        "n_subjects": 4 if paired else 8,
-        "profiles": profiles,
-        "left_out": [],
-        "confounders": [],
-        "treatment_unknown": False,
-        "problem": "",
-        "warnings": [],
-        "genes_left_out": 3,
-        **given,
-    }
-
-
-STUDIES = {
-    "GSE1": {
-        "accession": "GSE1",
-        "title": HOSTILE,
-        "citation": {"pmid": "12345"},
-        "organism": "Homo sapiens",
-        "tissue": "PBMC",
-        "assay": "rnaseq",
-        "role": "positive control",
-        "source": {"kind": "counts_table", "file": "GSE1_counts.txt.gz"},
-        "contrasts": {"dex_vs_vehicle": {}},
-        "notes": HOSTILE,
-    },
-    "GSE2": {
-        "accession": "GSE2",
-        "title": "Made-up patients",
-        "organism": "Homo sapiens",
-        "tissue": "whole blood",
-        "assay": "microarray",
-        "role": "primary",
-        "simulated": True,
-        "source": {"kind": "series_matrix", "platform": "GPL570"},
-        "contrasts": {"aiha_vs_healthy": {}},
-    },
-}
-CONFOUNDED = "Confounded by sex: AIHA is female, healthy is male."
-DESIGNS = {
-    "GSE1": design(
-        "GSE1", "dex_vs_vehicle", "glucocorticoid_vs_vehicle", True, warnings=["A remark."]
-    ),
-    "GSE2": design(
-        "GSE2",
-        "aiha_vs_healthy",
-        "aiha_vs_healthy",
-        False,
-        confounders=[{"factor": "sex", "case": "female", "reference": "male"}],
-        treatment_unknown=True,
-        warnings=[CONFOUNDED, "Treatment is not recorded."],
-    ),
-}
-
-
-def verdicts():
-    gc = ("GSE1", "dex_vs_vehicle", "glucocorticoid_vs_vehicle")
-    aiha = ("GSE2", "aiha_vs_healthy", "aiha_vs_healthy")
-    moved = {
-        "log2_fold_change": 0.6041,
-        "ci_low": 0.2,
-        "ci_high": 1.0,
-        "q": 2.4e-5,
-        "p": 1e-6,
-        "permutation_p": 0.125,
-        "permutation_floor": 0.125,
-        "permutation_labelings": 16,
-        "hedges_g": 2.001,
-        "g_ci_low": 1.0,
-        "g_ci_high": 3.0,
-        "achieved_margin": 0.5,
-        "detectable_effect": 0.3,
-        "random_set_percentile": 99.5,
-        "n_measurable": 2,
-        "measurable_genes": "ADRB2;PDE4B",
-    }
-    return [
-        verdict_row(*gc, "gr_response_up", "higher", **moved),
-        verdict_row(*gc, "adr_beta", "higher", **moved),
-        verdict_row(*gc, "neg_testis", "not measurable", detail="detection"),
-        verdict_row(*aiha, "gr_response_up", "inconclusive", log2_fold_change=-0.7),
-        verdict_row(*aiha, "adr_beta", "not measurable", detail="confounded by sex"),
-        verdict_row(*aiha, "neg_testis", "no difference", log2_fold_change=0.01),
-    ]
-
-
-def checks_of(d):
-    """In GSE1 one recorded sex is wrong and one pair is too alike; in GSE2 four have globins."""
-
-    def row(check, profile, value, limit, flag, sentence):
-        return dict(zip(COLUMNS[1:], (check, profile, value, limit, flag, sentence), strict=True))
-
-    names = [item["profile"] for item in d["profiles"]]
-    rows = [row("sex", name, "female", "female", "no", f"{name}: no Y.") for name in names]
-    if d["study"] == "GSE1":
-        rows[0] |= {"value": "male", "flag": "yes", "sentence": f"{names[0]} is a man. {HOSTILE}"}
-        rows += [row("duplicate", f"{names[0]} {names[1]}", "0.99", "0.93", "yes", "Two are one.")]
-    else:
-        rows += [row("duplicate", "", "none", "0.93", "no", "No two profiles are identical.")]
-        rows += [
-            row("globin share", name, "0.615", "0.5", "yes", f"{name} is full of globin.")
-            for name in names[:4]
-        ]
-        rows += [row("library size", name, "15200300", "1", "no", "Fine.") for name in names]
-    return [{"study": d["study"], **entry} for entry in rows]
-
-
-def picture_of(d):
-    return [
-        {"stratum": "all", "profile": item["profile"], "group": item["group"]}
-        | {"pc1": 2.0 * number - 7, "pc2": number % 2, "share1": 0.6, "share2": 0.123}
-        for number, item in enumerate(d["profiles"])
-    ]
-
-
-def write(root, rows=None, studies=STUDIES, shared=None):
-    """Write all tables below `root` and the report from them; dict of page name -> Page."""
-
-    def table(path, rows, columns=None):
-        write_table(root / path, pd.DataFrame(rows, columns=columns))
-        return str(root / path)
-
-    def document(path, value):
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(json.dumps(value))
-        return str(root / path)
-
-    tables, manifests = [], []
-    for name in studies:
-        d = DESIGNS[name]
-        folder = f"results/{name}"
-        sample = {
-            "include": "yes",
-            "reason": "",
-            "subject": "S",
-            "group": d["case"],
-            "treatment": "none",
-            "dose": "",
-            "note": "",
-            "corrected": "",
-            "geo_source_name": "blood",
-            "geo_characteristics": HOSTILE,
-        }
-        blank = dict.fromkeys(
-            ["title", "phase", "tissue", "batch", "sex", "age", "fraction", "files"]
-            + ["geo_platform", "geo_description", "geo_biosample"],
-            "",
-        )
-        out = {"include": "no", "reason": "failed the array scan", "group": ""}
-        samples = [{"sample": "GSM1", **blank, **sample}]
-        samples += [{"sample": "GSM2", **blank, **sample, **out}]
-        step = {"step": "genes of two rows", "unit": "row", "left_out": 12, "reason": "summed"}
-        mapping = [
-            {"hgnc_id": f"HGNC:{g}", "symbol": g, "data_id": g, "matched_by": "approved symbol"}
-            for g in GENES
-        ]
-        mapping[0] |= {"data_id": "", "matched_by": "", "reason": "no row under its symbol"}
-        detected = [
-            {"stratum": "all", "hgnc_id": f"HGNC:{g}", "symbol": g, "data_id": g, "mean_count": NAN}
-            | {"measurable": "yes", "group": group, "n_profiles": 4, "n_detected": n}
-            for g in GENES[1:]
-            for group, n in ((d["case"], 4), (d["reference"], 3))
-        ]
-        genes = [
-            {"stratum": "all", "data_id": "ADRB2", "symbol": "ADRB2", "log2_fold_change": 0.795}
-            | {"ci_low": 0.6, "ci_high": 0.98, "p": 1e-6, "q": 1.7e-4, "mean_expression": 5.0},
-            {"stratum": "all", "data_id": "OTHER", "symbol": "", "log2_fold_change": -1.0}
-            | {"ci_low": -2, "ci_high": NAN, "p": 1e-7, "q": 1e-5, "mean_expression": NAN},
-        ]
-        if d["paired"]:
-            subjects = [
-                {"stratum": "all", "symbol": "ADRB2", "subject": s, "group": "dex"}
-                | {"log2_change": v}
-                for s, v in CHANGES.items()
-            ]
-        else:
-            subjects = [
-                {"stratum": "all", "symbol": "ADRB2", "subject": f"{g}{i}", "group": g}
-                | {"log2_expression": v + i}
-                for g, v in (("AIHA", 7.0), ("healthy", 5.0))
-                for i in (0, 1)
-            ]
-        contrast = f"{folder}/contrasts/{d['contrast']}"
-        rule = {"stratum": "all", "rule": "detected: as made up", "measurable_controls": 9000}
-        profiles = {"values": "log2 made up", "rows_read": 1234, "genes": 1000, "warnings": ["odd"]}
-        tables += [
-            table(f"{folder}/samples.tsv", samples),
-            table(f"{folder}/attrition.tsv", [{**step, "examples": ""}]),
-            document(f"{folder}/profiles.json", profiles),
-            table(f"{folder}/panel_mapping.tsv", mapping),
-            table(f"{folder}/detectability.tsv", detected),
-            table(f"{folder}/detection_rules.tsv", [rule]),
-            table(f"{folder}/checks.tsv", checks_of(d)),
-            table(f"{folder}/checks_pca.tsv", picture_of(d)),
-            document(f"{contrast}.design.json", [d]),
-            table(f"{contrast}.genes.tsv", genes),
-            table(f"{contrast}.subjects.tsv", subjects),
-            table(f"{contrast}.adjusted.tsv", ladder(d)),
-            table(f"{contrast}.concordance.tsv", [agreement(d, mapping)]),
-        ]
-        manifest = {"url": "https://ftp.ncbi.nlm.nih.gov/geo/x", "bytes": 422652}
-        manifest |= {"sha256": "ab" * 32, "downloaded": "2025-01-02T03:04:05Z"}
-        manifest |= {"last_modified": None}
-        file = f"{name}_series_matrix.txt.gz"
-        manifests.append(document(f"resources/geo/{name}/{file}.json", {"file": file, **manifest}))
-    tables.append(table("results/synthesis/shared_samples.tsv", shared or [], SHARED_COLUMNS))
-    (root / "results/run_config.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
-    keys = ("set_id", "axis", "set_name", "caution", "family")
-    sets = [dict(zip(keys, entry[:5], strict=True)) for entry in SETS]
-    members = [
-        {"set_id": entry[0], "gene_symbol": g[1:], "hgnc_id": f"HGNC:{g[1:]}", "role": "target"}
-        | {"direction": int(f"{g[0]}1")}
-        for entry in SETS
-        for g in entry[5]
-    ]
-    inputs = SimpleNamespace(
-        verdicts=table("results/synthesis/verdicts.tsv", rows or verdicts()),
-        run_config=str(root / "results/run_config.yaml"),
-        sets=table("results/panels/sets.tsv", sets),
-        members=table("results/panels/members.tsv", members),
-        tables=tables,
-        manifests=manifests,
-    )
-    pages = {name: root / f"report/{name}.html" for name in ["index", *studies]}
-    outputs = SimpleNamespace(index=pages["index"], studies=[pages[name] for name in studies])
-    write_report(inputs, studies, outputs)
+def write(*arguments, **options):
+    """Page name -> Page of a report from made-up tables."""
+    pages = write_pages(*arguments, **options)
     return {name: Page(path.read_text(encoding="utf-8")) for name, path in pages.items()}
 
 
@@ -386,14 +78,16 @@ def test_nothing_from_the_data_becomes_markup(pages):
         assert page.open == [], name
         assert page.raw.count("<script") == page.raw.count("</script>") == 1
         assert not any(key.startswith("on") for _, key, _ in page.attributes)
-        assert HOSTILE in page.text
+        assert (HOSTILE in page.text) == (
+            name not in ("power", "sets/hpa", "sets/negative_control")
+        )
         assert len(page.ids) == len(set(page.ids))
     cautions = [value for _, key, value in pages["index"].attributes if key == "data-caution"]
     assert cautions == [HOSTILE]
 
 
 def test_pages_need_nothing_from_outside_and_their_links_lead_somewhere(pages):
-    ids = {f"{name}.html": page.ids for name, page in pages.items()}
+    ids = {f"results/report/{name}.html": page.ids for name, page in pages.items()}
     for name, page in pages.items():
         assert "url(" not in page.raw and "@import" not in page.raw
         assert not [item for item in page.attributes if item[1] in ("src", "srcset", "data")]
@@ -402,39 +96,47 @@ def test_pages_need_nothing_from_outside_and_their_links_lead_somewhere(pages):
                 continue
             assert tag == "a"
             if value.startswith("https://"):
-                assert re.match(r"https://(www|pubmed)\.ncbi\.nlm\.nih\.gov/", value)
+                assert re.match(r"https://((www|pubmed)\.ncbi\.nlm\.nih\.gov|doi\.org)/", value)
                 continue
             target, _, fragment = value.partition("#")
-            assert target in ["", *ids]
-            if fragment:
-                assert fragment in ids[target or f"{name}.html"]
+            here = f"results/report/{name}.html"
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(here), target))
+            target = here if value.startswith("#") else target
+            if target in ids:
+                assert not fragment or fragment in ids[target], value
+            else:  # a table to download
+                assert re.fullmatch(r"results/(report/tables\.xlsx|[\w/.-]+\.(tsv|json))", target)
     linked = [value for _, key, value in pages["index"].attributes if key == "href"]
-    assert {"GSE1.html", "GSE2.html"} <= set(linked)
+    assert {"GSE1.html", "GSE2.html", "power.html", "methods.html"} <= set(linked)
     assert ("a", "href", "index.html") in pages["GSE1"].attributes
+    assert ("a", "href", "../index.html") in pages["sets/hpa"].attributes
 
 
 def test_missing_numbers_are_dashes(pages):
     for page in pages.values():
         assert not re.search(r"\b(nan|none,|null|undefined)\b", page.text, re.IGNORECASE)
-        assert not re.search(r"\bnan\b", str(page.attributes), re.IGNORECASE)
+        assert not re.search(r"nan[ \d]|\bnan\b", str(page.attributes), re.IGNORECASE)
     assert pages["GSE2"].row("Testis genes")[1:] == [
         *("= no difference", "0 of 1", "+0.01", "", "–", "1.01"),
-        *["–"] * 9,
+        *["–"] * 10,
+        "No difference: because",
     ]
 
 
 def test_matrix_marks_colours_and_numbers(pages):
     raw = pages["index"].raw
     row = re.search(r'<tr data-find="Induced by steroids gr_response_up.*?</tr>', raw, re.DOTALL)[0]
-    cell = r'<td><a class="([^"]*)" href="([^"]*)" aria-label="([^"]*)".*?>(.)</a>'
+    cell = r'<td id="([^"]*)".*?><a class="([^"]*)" href="([^"]*)" aria-label="([^"]*)".*?>(.)</a>'
     cells = re.findall(cell, row, re.DOTALL)
     assert cells == [
-        ("higher u3", "GSE1.html#dex_vs_vehicle.all.gr_response_up", "higher", "▲"),
-        ("inconclusive d3", "GSE2.html#aiha_vs_healthy.all.gr_response_up", "inconclusive", "?"),
+        ("m.GSE1.dex_vs_vehicle.all.gr_response_up", "higher u3")
+        + ("sets/hpa.html#gr_response_up.GSE1.dex_vs_vehicle.all", "higher", "▲"),
+        ("m.GSE2.aiha_vs_healthy.all.gr_response_up", "inconclusive d3")
+        + ("sets/hpa.html#gr_response_up.GSE2.aiha_vs_healthy.all", "inconclusive", "?"),
     ]
     assert (
         "Higher: because\nlog2 fold change +0.60 (95 % CI +0.20 to +1.00)\n"
-        "q 2.4e-05; permutation p 0.125, smallest possible 0.125\n"
+        "p 1.0e-06, q 2.4e-05; permutation p 0.125, smallest possible 0.125\n"
         "n 4 vs 4; 2 of 2 genes detected" in row
     )
     assert "FKBP5 TSC22D3" in row  # what the filter looks through
@@ -450,7 +152,9 @@ def test_simulated_studies_are_named_on_every_page(pages, tmp_path):
         assert "SIMULATED DATA GSE2 is made up, not measured." in page.text
     assert "Nothing on this page is about real subjects." in pages["GSE2"].text
     assert "The study on this page is not simulated." in pages["GSE1"].text
-    head = re.search(r'<th scope="col"><a href="GSE2.*?</th>', pages["index"].raw, re.DOTALL)[0]
+    head = re.search(
+        r'<th scope="col" data-study="GSE2"><a href="GSE2.*?</th>', pages["index"].raw, re.DOTALL
+    )[0]
     flags = re.findall(r'class="flag">(.*?)<', head)
     assert flags == ["simulated", "confounded by sex", "treatment unknown"]
     real = {name: {**record, "simulated": False} for name, record in STUDIES.items()}
@@ -469,15 +173,42 @@ def test_confounded_contrasts_are_warned_of_first(pages):
 
 def test_controls_pass_and_fail(pages, tmp_path):
     text = pages["index"].text
-    assert "Passed positive control GSE1, dex vs vehicle : genes induced by glucocorticoids" in text
-    assert "none of 2 came out higher or lower (1 not measurable" in text
-    rows = verdicts()
-    rows[0]["verdict"], rows[5]["verdict"] = "inconclusive", "lower"
-    text = write(tmp_path, rows)["index"].text
-    assert "Failed positive control GSE1, dex vs vehicle" in text
-    assert "they are inconclusive (because)" in text
-    assert "Failed negative controls" in text
-    assert "neg_testis lower in GSE2, aiha vs healthy" in text
+    assert "Controls : 1 passed, 0 failed , 1 not run" in text
+    assert "Passed glucocorticoid: gr_response_up must be higher and is higher ( GSE1 )" in text
+    assert "Not run erythropoiesis: no contrast asks" in text
+    assert '<li class="pass"><a href="#controls">' in pages["index"].raw
+    failed = [{**CONTROLS[0], "outcome": "fail"}]
+    page = write(tmp_path, controls=failed)["index"]
+    assert "Controls : 0 passed, 1 failed" in page.text
+    assert '<li class="fail"><a href="#controls">' in page.raw
+
+
+def test_claims_stand_after_the_matrix_and_lead_to_their_sets(pages):
+    page = pages["index"]
+    order = ["Verdicts", "What the data say", "In part.", "Nobody asks.", "Controls"]
+    places = [page.raw.index(f">{text}<" if text in order[:2] else text) for text in order[:4]]
+    assert places == sorted(places)
+    assert (
+        f"{HOSTILE} Speaks for in part In part. What would settle it: n >= 9. 1 set "
+        "Induced by steroids (expected lower): speaks for; 1 of 1"
+    ) in page.text
+    assert 'href="sets/hpa.html#gr_response_up">Induced by steroids</a> (expected' in page.raw
+
+
+def test_pooled_effects_are_diamonds(pages):
+    texts, numbers, raw = figure(pages["sets/hpa"], "gr_response_up.forest")
+    assert texts[texts.index("pooled: 3 studies") + 1] == "whole blood, I² 40 %, Homo sapiens"
+    pooled = [row for row in numbers if row[1].startswith("pooled")]
+    assert len(pooled) == 1  # the lone study of PBMC is not pooled
+    assert pooled[0][2:4] == ["30", "40"] and pooled[0][6:9] == ["0.5", "0.25", "0.75"]
+    # 230 + 8 + 142 * (1 + x) on a scale from -1 to 1.
+    assert 'class="pooled" d="M415.5 ' in raw and 'class="expected" d="M344.5 ' in raw
+
+
+def test_coupling_shows_the_fullest_adjustment(pages):
+    page = pages["GSE1"]
+    assert "1 pair of 2 with q at most 0.05, given groups, treatment, composition" in page.text
+    assert page.row("adr_beta") == ["adr_beta", "imm_th1", "8", "+0.80", "0.002", "0.001", "0.01"]
 
 
 def test_numbers_of_a_set(pages):
@@ -497,26 +228,40 @@ def test_numbers_of_a_set(pages):
         "1.41",
         "1.23",
         "99.5",
+        "–",
+        "Higher: because",
     ]
     assert "Percentile of random sets (reference, not a p-value)" in pages["GSE1"].text
 
 
+def part(page, place):
+    """The part of a set's page on one comparison."""
+    found = re.search(
+        rf'<details class="part" id="{re.escape(place)}">.*?</details>', page.raw, re.S
+    )
+    return Page(found[0])
+
+
 def test_paired_genes_show_the_change_of_every_subject(pages):
-    page = pages["GSE1"]
+    page = part(pages["sets/adrenergic"], "adr_beta.GSE1.dex_vs_vehicle.all")
     assert page.row("ADRB2") == [
         *("ADRB2", "+", "4 of 4", "3 of 4", "+0.80", "+0.60 to +0.98", "1.7e-04"),
         *("+0.87", "+0.98", "+0.63", "+0.70"),
     ]
-    assert page.row("ADRB1") == ["ADRB1", "+", "not in the data: no row under its symbol"]
+    assert "ADRB1 is not in the data: no row under its symbol" in page.text
     assert page.row("PDE4B")[:5] == ["PDE4B", "−", "4 of 4", "3 of 4", "not tested: too low"]
-    assert "higher where they fall and the others rise" in page.text
-    assert re.search(r'<tr class="low"><th scope="row">ADRB1', page.raw)
-    assert re.search(r'<tr><th scope="row">ADRB2', page.raw)
+    assert "higher where they fall and the others rise" in pages["sets/adrenergic"].text
+    page = part(pages["sets/adrenergic"], "adr_beta.GSE2.aiha_vs_healthy.all")
+    assert re.search(r'<tr class="low"><th scope="row">ADRB2.*?>not measurable</td></tr>', page.raw)
 
 
-def test_unpaired_genes_show_group_means(pages):
-    assert pages["GSE2"].row("ADRB2")[-2:] == ["7.50", "5.50"]
-    assert "mean in AIHA" in pages["GSE2"].text
+def test_unpaired_genes_show_group_means(tmp_path):
+    rows = verdicts()
+    rows[4] |= {"measurable_genes": "ADRB2"}
+    page = write(tmp_path, rows)["sets/adrenergic"]
+    page = part(page, "adr_beta.GSE2.aiha_vs_healthy.all")
+    assert page.row("ADRB2")[-2:] == ["7.50", "5.50"]
+    assert "mean in AIHA" in page.text
 
 
 def test_study_page_tells_where_the_data_come_from_and_what_is_missing(pages):
@@ -571,19 +316,73 @@ def test_interval_plot_is_cut_at_its_limits():
 
 
 def test_the_agreement_of_methods_stands_with_the_set(pages):
-    text = next(page.raw for page in pages.values() if "Other methods" in page.raw)
+    page = part(pages["sets/adrenergic"], "adr_beta.GSE1.dex_vs_vehicle.all")
     assert (
         "Other methods: 6 of 7 point the same way, 4 with p at most 0.05; <b>the conclusion "
         "depends on the scorer</b>."
-    ) in text
+    ) in page.raw
+    assert "without ADRB2 less than half of the effect is left" in page.text
+    assert pages["GSE1"].row(" ".join(HOSTILE.split()).replace("<", "&lt;")[:4])[-2] == (
+        "6 of 7 depends on the scorer"
+    )
 
 
-def test_the_adjusted_effects_stand_with_their_set(pages):
-    page = next(page.raw for page in pages.values() if "red-cell RNA</th>" in page.raw)
-    row = re.search(r'<tr><th scope="row">red-cell RNA</th>.*?</tr>', page, re.S)[0]
-    for wanted in ("+0.25", "\u22120.10 to +0.60", "0.14", ">72<", "1.5", "erythroid marker genes"):
-        assert wanted in row, (wanted, row)
-    assert "not adjusted: &lt;b&gt;untreated&lt;/b&gt;" in page
+def figure(page, name):
+    """Texts, numbers (rows of cells) and drawing of one figure."""
+    raw = re.search(rf'<figure class="plot" id="{re.escape(name)}".*?</figure>', page.raw, re.S)[0]
+    texts = [unescape(text) for text in re.findall(r"<text[^>]*>(.*?)</text>", raw)]
+    numbers = unescape(re.search(r'<pre class="numbers" hidden>(.*?)</pre>', raw, re.S)[1])
+    return texts, [line.split("\t") for line in numbers.split("\n")], raw
+
+
+def test_the_forest_shows_every_comparison(pages):
+    texts, numbers, raw = figure(pages["sets/hpa"], "gr_response_up.forest")
+    assert texts.index("Glucocorticoid against vehicle (control)") < texts.index("GSE1")
+    assert {"▲ higher", "4 v 4", "2/2", "GSE2 (simulated)", "? inconclusive"} <= set(texts)
+    first = dict(zip(*numbers[:2], strict=True))
+    assert (first["comparison"], first["log2_fold_change"]) == ("GSE1, dex vs vehicle", "0.6041")
+    assert (first["ci_low"], first["q"], first["verdict"]) == ("0.2", "2.4e-05", "higher")
+    # From -1 to +1 over 284 units, beside labels of 230: 0.6041 lies at 230 + 8 + 142 * 1.6041.
+    assert '<circle class="up" cx="465.8"' in raw
+    assert "Filled points: judged." in raw
+
+
+def test_the_ladder_joins_the_adjusted_effects(pages):
+    texts, numbers, raw = figure(pages["sets/adrenergic"], "adr_beta.ladder")
+    assert texts[:4] == ["GSE1", "dex vs vehicle", "unadjusted", "red-cell RNA: takes 72 %"]
+    assert numbers[2][:5] == ["GSE1, dex vs vehicle", "red-cell RNA", "0.25", "-0.1", "0.6"]
+    page = part(pages["sets/adrenergic"], "adr_beta.GSE1.dex_vs_vehicle.all")
+    assert "Steroids: not adjusted: &lt;b&gt;untreated&lt;/b&gt;." in page.raw
+
+
+def test_subjects_stand_beside_the_mean_of_the_reference(pages):
+    texts, numbers, raw = figure(pages["sets/adrenergic"], "adr_beta.subjects")
+    assert texts.count("n = 4") == 4
+    assert ["GSE1, dex vs vehicle", "A", "dex", "1.5"] in numbers
+    assert len(numbers) == 17
+    assert "<title>A: +0.35</title>" in raw  # 1.5 less the mean of 1.0 to 1.3
+    assert raw.count('class="join"') == 4  # the pairs of GSE1
+
+
+def test_genes_and_the_set_without_each(pages):
+    texts, numbers, _ = figure(pages["sets/adrenergic"], "adr_beta.genes")
+    assert "ADRB2 +" in texts and "+0.8" in texts and "ADRB1 +" not in texts
+    assert numbers == [
+        ["gene", "direction_in_set", "GSE1 dex vs vehicle", "GSE2 (simulated) aiha vs healthy"],
+        ["ADRB2", "1", "0.795", "0.795"],
+    ]
+    texts, numbers, _ = figure(pages["sets/adrenergic"], "adr_beta.left_out")
+    assert "+0.60; without ADRB2 +0.10" in texts
+    assert numbers[1] == ["GSE1, dex vs vehicle", "ADRB2", "0.6041", "0.1"]
+
+
+def test_a_verdict_is_explained_in_words(pages):
+    page = part(pages["sets/hpa"], "gr_response_up.GSE1.dex_vs_vehicle.all")
+    assert (
+        "Higher: because. With 4 against 4 subjects no exchange of group labels can give a p below "
+        "0.12; this one gives 0.12."
+    ) in page.text
+    assert "Of 2 comparisons: higher in 1, inconclusive in 1." in pages["sets/hpa"].text
 
 
 def test_flagged_samples_are_warned_of(pages):
@@ -608,11 +407,14 @@ def test_many_flags_of_one_kind_become_one_warning(pages):
 
 
 def test_the_picture_of_the_profiles(pages):
-    raw = pages["GSE2"].raw
-    points = re.findall(r'<circle class="(g\d)" cx="([\d.]+)" cy="([\d.]+)" r="5"/></g>', raw)
+    texts, numbers, raw = figure(pages["GSE2"], "pca.all")
+    points = re.findall(r'<circle class="(g\d)" cx="([\d.]+)" cy="([\d.]+)" r="4"><title>', raw)
     assert len(points) == 8
-    assert points[0] == ("g0", "72.0", "150.0") and points[7] == ("g1", "348.0", "130.3")
-    assert "60 % of the variance" in pages["GSE2"].text and "12 %" in pages["GSE2"].text
+    # 7 units reach 138 of the 150 that lie either way of the centre at 196, 160.
+    assert points[0] == ("g0", "58", "160") and points[7] == ("g1", "334", "140.3")
+    assert texts[:2] == ["component 1 (60 % of the variance)", "component 2 (12 % of the variance)"]
+    assert "healthy (n = 4)" in texts
+    assert numbers[1] == ["A_AIHA (AIHA)", "AIHA", "-7", "0"]
 
 
 def test_groups_are_tabled_by_what_is_recorded_and_by_sex(pages):
@@ -631,3 +433,45 @@ def test_samples_in_two_studies_are_warned_of(pages, tmp_path):
     text = write(tmp_path, shared=rows)["index"].text
     assert "GSE1 and GSE2 share samples (1 by GSM, 1 by expression)" in text
     assert "For example: One GSM." in text
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    """Pages of a run in which GSE2 holds single cells."""
+    studies = {**STUDIES, "GSE2": {**STUDIES["GSE2"], "assay": "scrnaseq"}}
+    return write(tmp_path_factory.mktemp("cells"), studies=studies)
+
+
+def test_cells_per_step_and_their_mix(cells):
+    page = cells["GSE2"]
+    assert page.row("GSM2") == ["GSM2", "0", "6", "130"]
+    assert "empty : fewer than 500 counts (2 samples)" in page.text
+    row = page.row("aiha vs healthy")
+    assert row[1:6] == ["B cell", "160", "50.0", "25.0", "+1.58"] and row[-3:] == [
+        "0.01",
+        "0.03",
+        "–",
+    ]
+    assert "Single cells" not in cells["GSE1"].text
+    assert "Samples were brought together by Harmony" in cells["methods"].text
+
+
+def test_the_embedding_is_drawn_by_type(cells):
+    texts, numbers, raw = figure(cells["GSE2"], "umap")
+    assert "B cell (n = 3)" in texts and f"{HOSTILE} (n = 5)" in texts
+    assert numbers[1][1:3] == ["5", "5"] and numbers[2][:3] == ["B cell", "3", "1"]
+    assert raw.count("h0") == 8 + 2
+
+
+def test_the_receptor_map_says_who_expresses_what(cells):
+    texts, numbers, raw = figure(cells["sets/adrenergic"], "adr_beta.map.GSE2")
+    assert {"ADRB2", "B cell (n = 160)", "T cell (n = 100)"} <= set(texts)
+    assert "all (n = 260)" not in texts
+    assert numbers[1:] == [
+        ["ADRB2", "B cell", "160", "1", "0.1", "4", "2"],
+        ["ADRB2", "T cell", "100", "50", "0.1", "4", "2"],
+    ]
+    # Half of the T cells: the largest dot, and five times what its abundance would give.
+    assert re.search(r'class="share up s6" d="M170 150h0"', raw)
+    assert re.search(r'class="share down s1" d="M130 150h0"', raw)
+    assert 'id="gr_response_up.map' not in cells["sets/hpa"].raw

@@ -1,8 +1,31 @@
 """Numbers and names as the report shows them; what is missing is a dash, never 'nan'."""
 
+import base64
+import gzip
 import re
 
 MISSING = "–"
+MINUS = "\N{MINUS SIGN}"
+MARKS = {
+    "higher": "▲",
+    "lower": "▼",
+    "explained by treatment": "Rx",
+    "explained by composition": "◐",
+    "no difference": "=",
+    "inconclusive": "?",
+    "not measurable": "–",
+}
+QUESTIONS = {
+    "aiha_vs_healthy": "AIHA against healthy",
+    "diagnosis_vs_remission": "AIHA at diagnosis against remission",
+    "relapse_vs_remission": "AIHA in relapse against remission",
+    "relapse_vs_diagnosis": "AIHA in relapse against diagnosis",
+    "model_vs_wildtype": "AIHA model against wild type",
+    "glucocorticoid_vs_vehicle": "glucocorticoid against vehicle (control)",
+    "erythropoiesis_vs_baseline": "stimulated erythropoiesis against baseline (control)",
+    "stress_vs_calm": "stress against calm (control)",
+    "other": "other",
+}
 # Fold changes, up or down, from which a cell of the matrix takes the next deeper colour.
 LEVELS = (1.1, 1.25, 1.5, 2.0)
 NAMES = {"hpa": "HPA axis", "gabaergic": "GABAergic"}
@@ -43,6 +66,11 @@ def probability(value, digits=2):
     return f"{value:.{digits}g}" if value >= 0.001 else f"{value:.{digits - 1}e}"
 
 
+def percent(share):
+    """A share of 1 in per cent, for example 50 %."""
+    return f"{100 * share:g} %"
+
+
 def fold(log2):
     """The fold change of a log2 value: 1.52 is up, 0.66 is down."""
     if missing(log2):
@@ -75,6 +103,30 @@ def name(text):
 
 def words(text):
     return text.replace("_", " ")
+
+
+def question(key):
+    """A contrast's question in words."""
+    return QUESTIONS.get(key, words(key))
+
+
+def counted(number, noun):
+    """'1 set', '3 sets'; nouns in -y become -ies."""
+    if number == 1:
+        return f"1 {noun}"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,.0f} {plural}"
+
+
+def tsv(rows):
+    """Rows of cells as tab-separated text: numbers with 6 digits, blank where missing."""
+    return "\n".join("\t".join(_cell(value) for value in row) for row in rows)
+
+
+def packed(markup):
+    """Markup as gzip in base64, which takes a seventh of the room; report.js unpacks it."""
+    raw = gzip.compress(str(markup).encode(), 9, mtime=0)
+    return base64.b64encode(raw).decode()
 
 
 def verdict_words(row):
@@ -124,9 +176,16 @@ def interval_plot(effect, low, high, margin, limit, width=150):
     }
 
 
+def _cell(value):
+    if missing(value):
+        return ""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return " ".join(text.split())
+
+
 def _unsigned_zero(text):
     return text.lstrip("+-") if float(text) == 0 else text
 
 
 def _minus(text):
-    return text.replace("-", "\N{MINUS SIGN}")
+    return text.replace("-", MINUS)
