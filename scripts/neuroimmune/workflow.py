@@ -35,8 +35,10 @@ def job(snakemake):
             with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
                 yield
         except UserError as error:
-            stream.write(f"ERROR: {error}\n")
             print(f"ERROR in {snakemake.rule}: {error} (log: {log})", file=console, flush=True)
+            # The disk may be full.
+            with contextlib.suppress(OSError):
+                stream.write(f"ERROR: {error}\n")
             raise SystemExit(1) from None
         except BaseException:
             traceback.print_exc(file=stream)
