@@ -87,10 +87,18 @@ def _syntax(path):
     return ast.dump(_tree(path))
 
 
+def _statements(node):
+    """All statements below the node; ast.walk would visit every expression too, at every start."""
+    for part in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for statement in getattr(node, part, ()):
+            yield statement
+            yield from _statements(statement)
+
+
 @cache
 def _imports(path):
     found = []
-    for node in ast.walk(_tree(path)):
+    for node in _statements(_tree(path)):
         if isinstance(node, ast.ImportFrom):
             if node.level:
                 base = path.parents[node.level - 1]

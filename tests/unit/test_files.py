@@ -5,6 +5,7 @@ import os
 
 import pandas as pd
 import pytest
+
 from neuroimmune import files
 from neuroimmune.errors import UserError
 

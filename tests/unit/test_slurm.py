@@ -1,6 +1,7 @@
 """What is said before the first job where Slurm could not work."""
 
 import pytest
+
 from neuroimmune.errors import UserError
 from neuroimmune.slurm import check_slurm
 
