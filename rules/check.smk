@@ -48,8 +48,9 @@ rule check_samples:
 
 rule check_shared_samples:
     input:
-        fingerprints=expand(rules.check_samples.output.fingerprint, study=STUDIES),
-        samples=expand(rules.curate_samples.output.samples, study=STUDIES),
+        # Functions, because Snakemake's time for a list grows with the square of its length.
+        fingerprints=lambda w: expand(rules.check_samples.output.fingerprint, study=STUDIES),
+        samples=lambda w: expand(rules.curate_samples.output.samples, study=STUDIES),
     output:
         shared="results/synthesis/shared_samples.tsv",
     log:

@@ -19,8 +19,9 @@ rule write_report:
         run_config="results/run_config.yaml",
         sets=rules.prepare_panels.output.sets,
         members=rules.prepare_panels.output.members,
-        tables=RUN["report_tables"],
-        manifests=RUN["manifests"],
+        # Functions, because Snakemake's time for a list grows with the square of its length.
+        tables=lambda w: RUN["report_tables"],
+        manifests=lambda w: RUN["manifests"],
         templates=RUN["templates"],
     output:
         index=report(

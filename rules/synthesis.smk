@@ -18,9 +18,10 @@ localrules:
 
 rule give_verdicts:
     input:
-        sets=RUN["sets_tables"],
-        adjusted=RUN["adjusted_tables"],
-        designs=RUN["designs"],
+        # Functions, because Snakemake's time for a list grows with the square of its length.
+        sets=lambda w: RUN["sets_tables"],
+        adjusted=lambda w: RUN["adjusted_tables"],
+        designs=lambda w: RUN["designs"],
     output:
         verdicts=report(
             "results/synthesis/verdicts.tsv",

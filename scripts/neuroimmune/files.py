@@ -2,30 +2,65 @@
 
 import contextlib
 import csv
+import errno
+import glob
 import gzip
 import io
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from .errors import UserError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+STALE = 24 * 3600  # seconds after which the temporary file of a killed process is removed
+
 
 @contextlib.contextmanager
 def atomic(path):
-    """A temporary path beside `path` that replaces it when the block ends without an error."""
+    """A temporary path beside `path` that replaces it when the block ends without an error.
+
+    The bytes are on the disk before the name is: a crash of the machine leaves the old file or
+    the new one. Raises UserError where the disk is full or may not be written.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
+    name = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
         yield Path(name)
         os.chmod(name, 0o644)
+        with open(name, "rb") as part:
+            os.fsync(part.fileno())
         os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+    except BaseException as error:
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
+        # HDF5 hides the number in its message.
+        if _number(error) in FULL or "No space left on device" in str(error):
+            raise UserError(
+                f"{path}: disk full: no space left in {path.parent}; free some and rerun"
+            ) from error
+        if _number(error) == errno.EROFS or (name is None and isinstance(error, OSError)):
+            raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
         raise
+
+
+def _number(error):
+    return error.errno if isinstance(error, OSError) else None
+
+
+def _remove_abandoned(path):
+    # A killed process cannot remove its temporary file, maybe gigabytes. A young one may be in use
+    # by a job that a killed Snakemake left behind on a cluster.
+    for old in path.parent.glob(f".{glob.escape(path.name)}.????????"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - old.stat().st_mtime > STALE:
+                old.unlink()
 
 
 def write_text(path, text):

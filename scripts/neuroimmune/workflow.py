@@ -45,8 +45,10 @@ def job(snakemake):
             with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
                 yield say
         except UserError as error:
-            stream.write(f"ERROR: {error}\n")
             print(f"ERROR in {snakemake.rule}: {error} (log: {log})", file=console, flush=True)
+            # The disk may be full.
+            with contextlib.suppress(OSError):
+                stream.write(f"ERROR: {error}\n")
             raise SystemExit(1) from None
         except BaseException:
             traceback.print_exc(file=stream)
@@ -95,10 +97,18 @@ def _syntax(path):
     return ast.dump(_tree(path))
 
 
+def _statements(node):
+    """All statements below the node; ast.walk would visit every expression too, at every start."""
+    for part in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for statement in getattr(node, part, ()):
+            yield statement
+            yield from _statements(statement)
+
+
 @cache
 def _imports(path):
     found = []
-    for node in ast.walk(_tree(path)):
+    for node in _statements(_tree(path)):
         if isinstance(node, ast.ImportFrom):
             if node.level:
                 base = path.parents[node.level - 1]

@@ -37,16 +37,23 @@ def running_job(inner):
 
 
 def script_of_job(inner):
-    """Process number of a job's script once it works, its parents being Snakemake."""
+    """Process number of the script of a Slurm job of this cluster, once it works."""
+    here = os.readlink(f"/proc/{inner}/ns/pid")
 
     def find():
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        for entry in Path("/proc").glob("[0-9]*"):
             try:
-                words = entry.read_bytes().split(b"\0")
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                ours = os.readlink(entry / "ns" / "pid") == here
+                environment = (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if len(words) > 1 and b".snakemake/scripts/" in words[1]:
-                return int(entry.parent.name)
+            if (
+                ours
+                and b"SLURM_JOB_ID=" in environment
+                and b".snakemake/scripts/" in b" ".join(words[1:2])
+            ):
+                return int(entry.name)
 
     running_job(inner)
     return machine.wait_for(find)

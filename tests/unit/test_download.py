@@ -1,4 +1,5 @@
 import email.utils
+import errno
 import gzip
 import hashlib
 import io
@@ -650,7 +651,7 @@ def test_a_full_disk(geo, out, monkeypatch):
 
 def test_a_full_quota_seen_only_at_the_end(geo, out, monkeypatch):
     def fsync(_):
-        raise OSError(module.errno.EDQUOT, "Disk quota exceeded")
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
     monkeypatch.setattr(module.os, "fsync", fsync)
     assert "disk full" in error_of(f"{geo.url}/{MATRIX}", out)

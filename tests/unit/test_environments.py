@@ -40,7 +40,7 @@ def test_every_rule_has_an_environment_that_exists():
     for rules in (ROOT / "rules").glob("*.smk"):
         text = rules.read_text()
         named = re.findall(r'conda:\n\s+"\.\./(envs/\w+\.yaml)"', text)
-        assert len(named) == len(re.findall(r"^rule \w+:", text, re.M)), rules.name
+        assert len(named) == len(re.findall(r"^    script:", text, re.M)), rules.name
         assert all((ROOT / name).exists() for name in named)
 
 

@@ -5,8 +5,6 @@ The loop is our own because pooch neither resumes a broken download nor honours 
 
 import contextlib
 import email.utils
-import errno
-import glob
 import gzip
 import hashlib
 import html
@@ -31,7 +29,6 @@ BACKOFF = 1.0  # seconds before the second attempt; doubled before each further 
 PROGRESS = 5.0  # seconds between two progress lines
 BLOCK = 1 << 20  # bytes read at a time
 HEAD = 1 << 18  # bytes searched for a web page and its title
-STALE = 24 * 3600  # seconds after which the temporary file of a killed download is removed
 
 GZIP = b"\x1f\x8b"
 WEB_PAGE = re.compile(rb"<(!doctype\s+html|html|head|body)\b", re.I)
@@ -72,7 +69,6 @@ def download(
     started = time.monotonic()
     log.info("%s: downloading %s", target.name, url)
     try:
-        _remove_abandoned(target)
         with atomic(target) as part:
             if url.startswith("file:"):
                 modified, repacked = _copy(url, part, target.name, started + deadline)
@@ -100,23 +96,11 @@ def download(
                 manifest["repacked"] = True
             write_json(f"{target}.json", manifest)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"{target}: disk full: no space left in {target.parent}; free some and rerun"
-            ) from error
         raise UserError(f"{target}: cannot be written: {error.strerror or error}") from error
     seconds = max(time.monotonic() - started, 1e-3)
     megabytes = manifest["bytes"] / 1e6
     log.info("%s: %.1f MB, %.1f MB/s", target.name, megabytes, megabytes / seconds)
     return manifest
-
-
-def _remove_abandoned(target):
-    # A killed process cannot remove its temporary file (named by files.atomic), maybe gigabytes.
-    for old in target.parent.glob(f".{glob.escape(target.name)}.????????"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - old.stat().st_mtime > STALE:
-                old.unlink()
 
 
 def _copy(url, part, name, end):
