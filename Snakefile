@@ -43,3 +43,8 @@ rule discover:
 rule inspect:
     input:
         lambda w: chosen(config, "inspect", "results/inspect/{}/study.yaml"),
+
+
+rule testcase:
+    input:
+        lambda w: chosen(config, "testcase", "results/testcase/{}.zip"),

@@ -46,6 +46,8 @@ wildcard_constraints:
     contrast=RUN["contrast_pattern"],
     accession=r"G(SE|PL|SM)\d+",
     file=r"[^/]+",
+    set_id=r"[a-z0-9_]+",
+    stratum=r"[^/]+",
 
 
 onstart:
