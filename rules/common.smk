@@ -7,11 +7,30 @@ makes: results/run_config.yaml
 
 import os
 import sys
+import tarfile
+import tempfile
 import time
 from pathlib import Path
 
 # Not workflow.basedir: as a module this file lies elsewhere than the main Snakefile.
 BASE = Path(str(workflow.current_basedir)).parent
+if hasattr(workflow.current_basedir, "hosted_repo"):
+    # A module from GitHub or GitLab: Snakemake fetches its files one by one, but scripts need the
+    # whole library, and the configuration lies beside it.
+    hosted = workflow.current_basedir
+    commit = hosted.hosted_repo.repo.commit(hosted.ref).hexsha
+    BASE = Path(".snakemake", "aiha-neuroimmune", commit).absolute()
+    if not BASE.exists():
+        BASE.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BASE.parent) as folder:
+            hosted.hosted_repo.repo.git.archive(commit, output=f"{folder}/tree.tar")
+            with tarfile.open(f"{folder}/tree.tar") as archive:
+                archive.extractall(f"{folder}/tree", filter="data")
+            if not BASE.exists():
+                os.rename(f"{folder}/tree", BASE)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (str(BASE / "scripts"), os.environ.get("PYTHONPATH")))
+    )
 sys.path.insert(0, str(BASE / "scripts"))
 
 from neuroimmune import settings
@@ -53,3 +72,5 @@ wildcard_constraints:
     contrast=RUN["contrast_pattern"],
     accession=r"G(SE|PL|SM)\d+",
     file=r"[^/]+",
+    set_id=r"[a-z0-9_]+",
+    stratum=r"[^/]+",

@@ -3,13 +3,15 @@ Find, draft and report: which series GEO has, what one of them holds, and where 
 
 needs: NCBI's E-utilities; GEO's tree at geo.base_url
 makes: results/discover/candidates.tsv, searches.tsv;
-       results/inspect/<accession>/study.yaml, samples.tsv, summary.txt, summary.html
+       results/inspect/<accession>/study.yaml, samples.tsv, summary.txt, summary.html;
+       results/testcase/<study>/<contrast>/<set>/<stratum>.zip
 """
 
 
 localrules:
     discover_series,
     inspect_series,
+    bundle_testcase,
 
 
 rule discover_series:
@@ -63,6 +65,33 @@ rule inspect_series:
         "../scripts/inspect_series.py"
 
 
+rule bundle_testcase:
+    input:
+        profiles=rules.score_sets.output.profiles,
+        mapping=rules.score_sets.output.mapping,
+        controls=rules.score_sets.output.controls,
+        members=rules.prepare_panels.output.members,
+        sets=rules.test_contrast.output.sets,
+        run_config="results/run_config.yaml",
+    output:
+        bundle="results/testcase/{study}/{contrast}/{set_id}/{stratum}.zip",
+    log:
+        "results/logs/bundle_testcase/{study}/{contrast}/{set_id}/{stratum}.log",
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * (1000 + 10 * int(input.size_mb)),
+        runtime=10,
+    params:
+        contrast=lambda w: STUDIES[w.study]["record"]["contrasts"][w.contrast],
+        settings=RUN["contrast_settings"],
+        code=code_of("bundle_testcase.py"),
+    message:
+        "Bundling {wildcards.set_id} in {wildcards.contrast} of {wildcards.study}"
+    script:
+        "../scripts/bundle_testcase.py"
+
+
 rule discover:
     input:
         rules.discover_series.output,
@@ -71,3 +100,8 @@ rule discover:
 rule inspect:
     input:
         lambda w: chosen(config, "inspect", "results/inspect/{}/study.yaml"),
+
+
+rule testcase:
+    input:
+        lambda w: chosen(config, "testcase", "results/testcase/{}.zip"),

@@ -326,8 +326,6 @@ def compare_sets(tables, kept, design, whiten, contrast, settings, rng_key):
     `contrast` and `detect` blocks. rng_key: text that makes this contrast's random numbers its
     own, whatever runs beside it.
     """
-    import numpy as np
-
     table = _measurability(tables, contrast, settings)
     table["n_case"] = int((kept["arm"] == 1).sum())
     table["n_reference"] = int((kept["arm"] == 0).sum())
@@ -335,10 +333,30 @@ def compare_sets(tables, kept, design, whiten, contrast, settings, rng_key):
     scored = [name for name in table.index if name in scores and scores[name].notna().all()]
     if design is None or not scored:
         return table.reset_index()
-    rng = np.random.default_rng([settings["seed"], crc32(rng_key.encode())])
+    rng = rng_of(settings["seed"], rng_key)
     scores = scores.loc[kept.index, scored]
-    paired = contrast.get("paired", False)
+    table = fit_scores(table, scores, kept, design, whiten, contrast, settings, rng)
+    beta = linear.coefficients(whiten @ tables["profiles"][kept.index].X, whiten @ design)
+    _add_percentiles(table, scored, tables, beta, settings, rng)
+    return table.reset_index()
 
+
+def rng_of(seed, key):
+    """Random numbers of a contrast's own: the same whatever runs beside it."""
+    import numpy as np
+
+    return np.random.default_rng([seed, crc32(key.encode())])
+
+
+def fit_scores(table, scores, kept, design, whiten, contrast, settings, rng):
+    """`table` (indexed by set) with what the model and the tests say of the sets in `scores`.
+
+    scores: profiles x sets, rows as `kept`; the others as in `compare_sets`. The variances are
+    moderated over the sets in `scores`, so a set's numbers depend on which others are in it.
+    """
+    import numpy as np
+
+    scored, paired = list(scores), contrast.get("paired", False)
     independent = whiten @ design
     model = linear.fit((whiten @ scores).T, independent)
     renamed = model.rename(columns={"coefficient": "log2_fold_change"})
@@ -371,9 +389,7 @@ def compare_sets(tables, kept, design, whiten, contrast, settings, rng_key):
             ("g_kind", "kind"),
         ):
             table.loc[scored, column] = g[key]
-    values = whiten @ tables["profiles"][kept.index].X
-    _add_percentiles(table, scored, tables, linear.coefficients(values, independent), settings, rng)
-    return table.reset_index()
+    return table
 
 
 def _measurability(tables, contrast, settings):

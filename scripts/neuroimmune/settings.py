@@ -175,7 +175,10 @@ def chosen(config, key, path):
 
     if not config[key]:
         raise WorkflowError(f"say which: {EXAMPLES[key]}")
-    return path.format(config[key])
+    value = config[key]
+    if key == "testcase" and value.count("/") == 2:
+        value += "/all"
+    return path.format(value)
 
 
 def _pattern(names):

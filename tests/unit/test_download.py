@@ -718,6 +718,7 @@ def test_the_log(geo, out, caplog, monkeypatch):
 
 
 def test_a_retry_is_logged(geo, out, caplog):
+    caplog.set_level(logging.WARNING)
     geo.misbehave(f"/{MATRIX}", "status", times=1, code=503)
     download(f"{geo.url}/{MATRIX}", out / MATRIX)
     (warning,) = [record.getMessage() for record in caplog.records]
