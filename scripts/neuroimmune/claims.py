@@ -111,7 +111,9 @@ def weigh_claims(claims, verdicts, pooled, designs, studies, classes, settings):
     """
     import pandas as pd
 
-    paired = {(d["study"], d["contrast"], d["stratum"]): d["paired"] for d in designs}
+    paired = {
+        (d["study"], d["contrast"], d["stratum"]): d["paired"] or d["blocked"] for d in designs
+    }
     table = verdicts.assign(
         tissue_class=[tissue_class(studies[name]["tissue"], classes) for name in verdicts["study"]],
         organism=[studies[name]["organism"] for name in verdicts["study"]],

@@ -187,7 +187,7 @@ def _overlap(entry, other, shared):
             return f"subjects counted already: {len(both)} in {other['contrast']} of the same study"
         return ""
     mine, theirs = (
-        {sample for item in one["profiles"] for sample in item["profile"].split("+")}
+        {sample for item in one["profiles"] for sample in _samples(item["profile"])}
         for one in (entry, other)
     )
     pairs = _pairs(shared, entry["study"], other["study"])
@@ -202,9 +202,14 @@ def _pairs(shared, study, other):
     for row in shared.to_dict("records"):
         sides = {row["study_a"]: row["sample_a"], row["study_b"]: row["sample_b"]}
         if set(sides) == {study, other}:
-            for a in sides[study].split("+"):
-                for b in sides[other].split("+"):
+            for a in _samples(sides[study]):
+                for b in _samples(sides[other]):
                     yield a, b
+
+
+def _samples(profile):
+    """The samples in a profile's name: its GSMs, else what '+' joins."""
+    return re.findall(r"GSM\d+", profile) or profile.split("+")
 
 
 def _effects(verdicts, adjusted, entries, reasons):

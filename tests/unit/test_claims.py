@@ -112,9 +112,15 @@ def row(set_id, verdict="inconclusive", **more):
     return base | more
 
 
-def weighed(*rows, claim=CLAIM, paired=False, pooled=(), tissue="treg", organism="Homo sapiens"):
+def weighed(*rows, claim=CLAIM, paired="", pooled=(), tissue="treg", organism="Homo sapiens"):
     designs = [
-        {"study": r["study"], "contrast": r["contrast"], "stratum": "all", "paired": paired}
+        {
+            "study": r["study"],
+            "contrast": r["contrast"],
+            "stratum": "all",
+            "paired": paired == "paired",
+            "blocked": paired == "blocked",
+        }
         for r in rows
     ]
     result = weigh_claims(
@@ -175,7 +181,13 @@ def test_what_would_settle_it():
 
 
 @pytest.mark.parametrize(
-    "more", [{"paired": True}, {"organism": "Mus musculus"}, {"tissue": "airway"}]
+    "more",
+    [
+        {"paired": "paired"},
+        {"paired": "blocked"},
+        {"organism": "Mus musculus"},
+        {"tissue": "airway"},
+    ],
 )
 def test_the_spread_comes_from_unpaired_human_blood_only(more):
     claim, _ = weighed(row("a"), **more)

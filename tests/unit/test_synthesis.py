@@ -190,6 +190,16 @@ def test_samples_in_two_studies_count_once(sample_a, sample_b):
     assert excluded(result) == {"B": "samples counted already: 1 in A"}
 
 
+def test_samples_in_profiles_of_one_cell_type_are_found():
+    shared = pd.DataFrame(
+        [{"study_a": "A", "sample_a": "GSM11", "study_b": "B", "sample_b": "GSM21+GSM22:P1"}]
+    )
+    more = inputs(shared=shared)
+    more["designs"][0]["profiles"][0]["profile"] = "GSM11+GSM12:P7:T cell"
+    more["designs"][1]["profiles"][0]["profile"] = "GSM22"
+    assert excluded(pool_studies(**more)) == {"B": "samples counted already: 1 in A"}
+
+
 def test_shared_samples_outside_the_contrast_do_not_matter():
     shared = pd.DataFrame(
         [{"study_a": "A", "sample_a": "GSM_other", "study_b": "B", "sample_b": "GSM_B_1"}]
