@@ -16,6 +16,8 @@ COLUMNS = (
     "ci90_low",
     "ci90_high",
     "ci_method",
+    "plain_low",
+    "plain_high",
     "prediction_low",
     "prediction_high",
     "prediction_df",
@@ -33,7 +35,8 @@ def pool(effect, standard_error):
 
     effect, standard_error: one entry a study (at least two), in one unit. Where q, the scale of
     Hartung and Knapp, is below 1, the interval is not made narrower than the classic one (ad hoc
-    correction; with Paule-Mandel that is where tau2 is 0). The prediction interval, for the true
+    correction; with Paule-Mandel that is where tau2 is 0); plain_low and plain_high are the 95 % limits
+    without the correction. The prediction interval, for the true
     effect in a further study, is by t with k - 2 df and missing for two studies. i2 is the share
     (0 to 1) of tau2 in the variance of a typical study. weights: shares that add up to 1.
     """
@@ -57,6 +60,7 @@ def pool(effect, standard_error):
         )
     weight = 1 / (error**2 + fit.tau2)
     scale = float((weight * (effect - fit.estimate) ** 2).sum()) / (k - 1)
+    plain = stats.t.ppf(0.975, k - 1) * np.sqrt(scale / weight.sum())
     half90 = stats.t.ppf(0.95, k - 1) * fit.standard_error
     prediction = fit.prediction_interval or (np.nan, np.nan)
     values = (
@@ -71,6 +75,8 @@ def pool(effect, standard_error):
         fit.estimate + half90,
         # Above 0, tau2 makes the scale 1 but for rounding.
         AD_HOC if fit.tau2 == 0 and scale < 1 - 1e-9 else HARTUNG_KNAPP,
+        fit.estimate - plain,
+        fit.estimate + plain,
         *prediction,
         k - 2 if k > 2 else np.nan,
         fit.tau2,
