@@ -35,10 +35,10 @@ def pool(effect, standard_error):
 
     effect, standard_error: one entry a study (at least two), in one unit. Where q, the scale of
     Hartung and Knapp, is below 1, the interval is not made narrower than the classic one (ad hoc
-    correction; with Paule-Mandel that is where tau2 is 0); plain_low and plain_high are the 95 % limits
-    without the correction. The prediction interval, for the true
-    effect in a further study, is by t with k - 2 df and missing for two studies. i2 is the share
-    (0 to 1) of tau2 in the variance of a typical study. weights: shares that add up to 1.
+    correction; with Paule-Mandel that is where tau2 is 0); plain_low and plain_high are the 95 %
+    limits without the correction. The prediction interval, for the true effect in a further study,
+    is by t with k - 2 df and missing for two studies. i2 is the share (0 to 1) of tau2 in the
+    variance of a typical study. weights: shares that add up to 1.
     """
     import numpy as np
     from scipy import stats
