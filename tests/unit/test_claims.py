@@ -230,6 +230,11 @@ def test_the_claims_of_the_config_are_sound():
     assert {"hpa", "adrenergic", "vagal_reflex", "neuropeptide", "relapse"} <= axes
     classes = set(pd.read_csv("config/tissue_classes.tsv", sep="\t")["tissue_class"])
     assert all(set(claim["classes"]) <= classes for claim in claims)
+    # Every neuroimmune set bears on a claim, but the stand-in for exposure, which is a covariate.
+    effector = {"immune_effector", "confounder", "negative_control"}
+    sets = pd.read_csv("config/panels/neuroimmune_panel_sets.tsv", sep="\t")
+    wanted = set(sets.loc[~sets["axis"].isin(effector), "set_id"]) - {"gr_exposure_sentinel"}
+    assert wanted - {name for claim in claims for name in claim["sets"]} == set()
     words = Path("config/claims.tsv").read_text().lower()
     assert "doi" not in words and "page" not in words
 
