@@ -13,6 +13,7 @@ CLAIM_COLUMNS = (
     "source",
     "questions",
     "tissue_classes",
+    "untreated",
 )
 EXPECTED = {"sets_higher": "higher", "sets_lower": "lower", "sets_either": "either"}
 COUNTS = (
@@ -111,18 +112,12 @@ def weigh_claims(claims, verdicts, pooled, designs, studies, classes, settings):
     """
     import pandas as pd
 
-    paired = {
-        (d["study"], d["contrast"], d["stratum"]): d["paired"] or d["blocked"] for d in designs
-    }
+    known = {(d["study"], d["contrast"], d["stratum"]): d for d in designs}
+    keys = list(zip(verdicts["study"], verdicts["contrast"], verdicts["stratum"], strict=True))
     table = verdicts.assign(
         tissue_class=[tissue_class(studies[name]["tissue"], classes) for name in verdicts["study"]],
         organism=[studies[name]["organism"] for name in verdicts["study"]],
-        paired=[
-            paired[key]
-            for key in zip(
-                verdicts["study"], verdicts["contrast"], verdicts["stratum"], strict=True
-            )
-        ],
+        **{name: [known[key][name] for key in keys] for name in ("paired", "blocked", "untreated")},
     )
     set_rows, claim_rows = [], []
     for claim in claims:
@@ -130,9 +125,7 @@ def weigh_claims(claims, verdicts, pooled, designs, studies, classes, settings):
         if claim["classes"]:
             rows = rows[rows["tissue_class"].isin(claim["classes"])]
         rows = rows[rows["set_id"].isin(list(claim["sets"]))]
-        rows = rows.assign(
-            stand=[stand(row, claim["sets"][row["set_id"]]) for row in rows.to_dict("records")]
-        )
+        rows = rows.assign(stand=[stand(row, claim) for row in rows.to_dict("records")])
         for name, expected in claim["sets"].items():
             set_rows.append(_set_row(claim, name, expected, rows[rows["set_id"] == name], pooled))
         claim_rows.append(_claim_row(claim, rows, table, settings))
@@ -142,12 +135,12 @@ def weigh_claims(claims, verdicts, pooled, designs, studies, classes, settings):
     }
 
 
-def stand(row, expected):
+def stand(row, claim):
     """What one verdict is to a claim: the name of one of `COUNTS` without 'n_'."""
-    verdict = row["verdict"]
+    verdict, expected = row["verdict"], claim["sets"][row["set_id"]]
     if verdict in ("higher", "lower"):
-        # With treatment unknown, or not separable from a nuisance, a move says little either way.
-        if row["detail"]:
+        # Where something else may be the cause, a move says little either way.
+        if row["detail"] or (claim["untreated"] and not row["untreated"]):
             return "doubtful"
         return "for" if expected in ("either", verdict) else "against"
     return "explained" if verdict.startswith("explained") else verdict.replace(" ", "_")
@@ -258,7 +251,7 @@ def in_words(found, counts, rows):
     words = (
         ("n_for", "in the direction of the claim"),
         ("n_against", "in the other direction"),
-        ("n_doubtful", "moved with treatment unknown or not separable"),
+        ("n_doubtful", "moved where treatment or cell mix may be the cause"),
         ("n_explained", "explained by treatment or composition"),
         ("n_no_difference", "no difference"),
         ("n_inconclusive", "inconclusive"),
@@ -316,6 +309,7 @@ def _unpaired(rows):
         (rows["gate"] != "detection")
         & rows["standard_error"].notna()
         & ~rows["paired"].astype(bool)
+        & ~rows["blocked"].astype(bool)
         & (rows["organism"] == "Homo sapiens")
         & (rows["tissue_class"] != OTHER)
     ]

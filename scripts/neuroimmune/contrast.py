@@ -176,7 +176,7 @@ def design_of(obs, contrast, settings):
 
     Returns (kept, design matrix or None, report): `report` has formula, n_case, n_reference,
     n_subjects, left_out, confounders, warnings (sentences for the reader), problem ('' or why
-    the design cannot be fitted), treatment_unknown.
+    the design cannot be fitted), untreated (every subject), treatment_unknown.
     """
     kept, left_out = choose_subjects(obs, contrast)
     paired, covariates = contrast.get("paired", False), contrast.get("covariates", [])
@@ -245,6 +245,7 @@ def design_of(obs, contrast, settings):
             ],
             "left_out": left_out,
             "confounders": confounded,
+            "untreated": bool((kept["treatment"] == "none").all()),
             "treatment_unknown": bool(unknown.any() and not asks_treatment),
             "problem": "; ".join(problems),
             "warnings": warnings,

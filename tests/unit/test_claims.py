@@ -20,10 +20,19 @@ CLAIM = {
     "source": "review",
     "questions": "aiha_vs_healthy",
     "tissue_classes": "",
+    "untreated": "",
     "sets": {"a": "lower", "b": "either"},
     "asked": ["aiha_vs_healthy"],
     "classes": [],
 }
+
+
+def test_treated_subjects_say_nothing_on_the_bodys_own_glucocorticoids():
+    claim = {"sets": {"a": "lower"}, "untreated": "yes"}
+    found = {"set_id": "a", "verdict": "higher", "detail": "", "untreated": False}
+    assert stand(found, claim) == "doubtful"
+    assert stand(found | {"untreated": True}, claim) == "against"
+    assert stand(found | {"verdict": "no difference"}, claim) == "no_difference"
 
 
 def counts(**given):
@@ -68,7 +77,8 @@ def test_the_finding_is_never_stronger_than_the_verdicts(given, wanted):
     ],
 )
 def test_what_a_verdict_is_to_a_claim(verdict, detail, expected, wanted):
-    assert stand({"verdict": verdict, "detail": detail}, expected) == wanted
+    found = {"set_id": "a", "verdict": verdict, "detail": detail, "untreated": False}
+    assert stand(found, {"sets": {"a": expected}, "untreated": ""}) == wanted
     assert f"n_{wanted}" in COUNTS
 
 
@@ -120,6 +130,7 @@ def weighed(*rows, claim=CLAIM, paired="", pooled=(), tissue="treg", organism="H
             "stratum": "all",
             "paired": paired == "paired",
             "blocked": paired == "blocked",
+            "untreated": True,
         }
         for r in rows
     ]
@@ -243,8 +254,8 @@ def test_faults_in_the_claims_are_named_with_their_line(tmp_path):
     header = Path("config/claims.tsv").read_text().splitlines()[0]
     path = tmp_path / "claims.tsv"
     rows = [
-        "one\thpa\tIt is.\treview\thpa_core; hpa_cora\thpa_core\t\taiha_vs_healty\t",
-        "one\thpa\tIt is.\treview\t\t\t\taiha_vs_healthy\t",
+        "one\thpa\tIt is.\treview\thpa_core; hpa_cora\thpa_core\t\taiha_vs_healty\t\t",
+        "one\thpa\tIt is.\treview\t\t\t\taiha_vs_healthy\t\t",
     ]
     path.write_text("\n".join([header, *rows]) + "\n")
     with pytest.raises(UserError) as error:
