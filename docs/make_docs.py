@@ -40,9 +40,10 @@ Beside `config.yaml`:
   case aside, and `tissue_class`. A tissue that is not listed is pooled with none.
 - `claims.tsv` holds what is said of the neuroimmune axis in AIHA, a row a claim: `claim_id`,
   `axis`, `claim` (paraphrased), `source`, the sets that test it by the direction that the claim
-  gives them (`sets_higher`, `sets_lower`, `sets_either`), the `questions` of contrasts that ask it, and the
-  `tissue_classes` that can answer (blank: all). Lists are separated by semicolons. The claims are
-  those of a review of 2025, worded after its axes; check them against its text before citing.
+  gives them (`sets_higher`, `sets_lower`, `sets_either`), the `questions` of contrasts that ask it,
+  the `tissue_classes` that can answer (blank: all), and `untreated` (yes: only contrasts of
+  untreated subjects speak for or against). Lists are separated by semicolons. The claims are those
+  of a review of 2025, worded after its axes; check them against its text before citing.
 - `schemas/` holds the JSON schemas that all of these are checked against, and that the tables below
   are made from.
 """
