@@ -22,7 +22,7 @@ META_TEXT = {
 }
 CLAIM_TEXT = {
     *("claim_id", "axis", "claim", "source", "questions", "tissue_classes", "simulated", "set_id"),
-    *("expected", "studies", "pooled", "finding", "sentence", "settle"),
+    *("expected", "studies", "pooled", "finding", "sentence", "settle", "untreated"),
 }
 CONTROL_TEXT = {
     *("control", "study", "contrast", "stratum", "tissue_class", "sets", "outcome", "sentence"),
