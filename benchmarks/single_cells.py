@@ -9,6 +9,7 @@ scanpy's score_genes, for one sample and 30 sets.
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -21,6 +22,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 A_SAMPLE = 10_000
 N_SETS = 30
+# As the rules run their jobs.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+ONE_THREAD = os.environ | dict.fromkeys(THREADS, "1")
 
 STAGE = """
 import re, sys, time
@@ -51,7 +55,7 @@ def main():
             make_samples(folder, options.cells, options.genes, options.filled)
         for stage in options.stages:
             command = [sys.executable, "-c", STAGE, str(ROOT), stage, str(folder)]
-            run = subprocess.run(command, capture_output=True, text=True)
+            run = subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD)
             found = re.findall(r"^RESULT\t(.*)$", run.stdout, re.M)
             print(stage, *(found or [run.stderr[-2000:]]), flush=True)
     finally:
