@@ -121,6 +121,8 @@ def make_samples(folder, n_cells, n_genes, filled):
             del file["obs"]
             obs = data.obs.set_axis([f"S{sample:03d}:C{n}" for n in range(A_SAMPLE)])
             anndata.io.write_elem(file, "obs", obs)
+            # Libraries of one size would be taken for normalised values.
+            file["X/data"][: 1000 * sample] += 100
     np.save(folder / "kinds.npy", kinds)
     (folder / "made").touch()
 
