@@ -1,6 +1,11 @@
 """Read the cells of one sample and leave out what is no single, whole cell."""
 
+import os
+
 from neuroimmune.workflow import job
+
+# Snakemake limits the threads of linear algebra, but not those of numba.
+os.environ["NUMBA_NUM_THREADS"] = str(snakemake.threads)
 
 with job(snakemake):
     from neuroimmune.expression import cells

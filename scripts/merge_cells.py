@@ -1,6 +1,11 @@
 """Bring the cells of all samples of a study together: embedding, clusters, cell types."""
 
+import os
+
 from neuroimmune.workflow import job
+
+# Snakemake limits the threads of linear algebra, but not those of numba.
+os.environ["NUMBA_NUM_THREADS"] = str(snakemake.threads)
 
 with job(snakemake):
     import pandas as pd

@@ -1,6 +1,11 @@
 """Score every cell for pictures, and map who expresses which gene of the panels."""
 
+import os
+
 from neuroimmune.workflow import job
+
+# Snakemake limits the threads of linear algebra, but not those of numba.
+os.environ["NUMBA_NUM_THREADS"] = str(snakemake.threads)
 
 with job(snakemake):
     from neuroimmune.expression import cell_scores

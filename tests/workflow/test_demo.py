@@ -12,7 +12,7 @@ from conftest import ROOT, snakemake, succeed
 @pytest.fixture(scope="module")
 def verdicts(demo):
     table = pd.read_csv(demo / "results" / "synthesis" / "verdicts.tsv", sep="\t")
-    return table.set_index(["study", "set_id"])
+    return table[table["stratum"] == "all"].set_index(["study", "set_id"])
 
 
 def one(verdicts, study, name):

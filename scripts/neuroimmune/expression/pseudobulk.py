@@ -25,7 +25,10 @@ def label_cells(obs, samples, apart=False):
     known = samples[samples["include"] == "yes"].set_index("sample")
     missing = sorted(set(obs["sample"]) - set(known.index))
     if missing:
-        raise UserError(f"cells of {some(missing)}, which samples.tsv does not include")
+        raise UserError(
+            f"the record leaves out {some(missing)} (see results/<study>/samples.tsv), whose cells "
+            "were read: name such samples under exclude: in study.yaml, with the reason"
+        )
     table = obs[["sample", "cell_type"]].astype(str)
     for field in ("subject", "group"):
         source = obs[field] if field in obs else table["sample"].map(known[field])
