@@ -2,31 +2,38 @@
 
 import os
 import platform
-import re
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def put(page, name, header, rows, note=""):
-    """Replace what stands between the marks of `name` in docs/<page> by a table and its machine.
+    """Write a table between the marks of `name` in docs/<page>, with the machine below it.
 
-    header: column names; rows: lists of text of the same length.
+    header: column names; rows: lists of text of the same length. Rows of an earlier run with the
+    same header stay where their first cell is not among the new ones.
     """
     path = DOCS / page
-    lines = [header, ["---"] * len(header), *rows]
-    table = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-    text = f"{table}\n\nMeasured on {machine()}.{f' {note}' if note else ''}"
     marks = f"<!-- {name}: made by benchmarks -->", f"<!-- {name}: end -->"
-    old = path.read_text(encoding="utf-8")
-    pattern = re.escape(marks[0]) + ".*?" + re.escape(marks[1])
-    new, found = re.subn(
-        pattern, lambda _: f"{marks[0]}\n{text}\n{marks[1]}", old, count=1, flags=re.S
-    )
-    if not found:
+    before, begin, rest = path.read_text(encoding="utf-8").partition(marks[0])
+    old, end, after = rest.partition(marks[1])
+    if not begin or not end:
         raise SystemExit(f"{path}: no place for the table; add {marks[0]} and {marks[1]}")
-    path.write_text(new, encoding="utf-8")
+    earlier = [line.strip("| ").split(" | ") for line in old.splitlines() if line.startswith("|")]
+    rows = [[str(cell) for cell in row] for row in rows]
+    if earlier and earlier[0] == list(header):
+        rows = _merged(earlier[2:], rows)
+    lines = [header, ["---"] * len(header), *rows]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    text = f"{table}\n\nMeasured on {machine()}.{f' {note}' if note else ''}"
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
     print(table)
+
+
+def _merged(earlier, rows):
+    names = dict.fromkeys(row[0] for row in [*earlier, *rows])
+    new = {row[0] for row in rows}
+    return [row for name in names for row in (rows if name in new else earlier) if row[0] == name]
 
 
 def machine():

@@ -101,6 +101,8 @@ def lose_node(inner, process):
 
 def restart_slurmctld(inner, process):
     running_job(inner)
+    # It writes its list of jobs every few seconds, and forgets what came later.
+    time.sleep(8)
     restart(inner, "slurmctld", 4)
 
 

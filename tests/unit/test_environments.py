@@ -86,3 +86,22 @@ def test_the_snakefile_is_short_and_in_the_order_of_the_data_flow():
     for path in (ROOT / "rules").glob("*.smk"):
         opening = path.read_text().split('"""')[1]
         assert "needs:" in opening and "makes:" in opening, path.name
+
+
+def test_every_rule_with_a_script_asks_for_memory_and_time():
+    for path in (ROOT / "rules").glob("*.smk"):
+        for block in re.split(r"^(?=rule \w+:)", path.read_text(), flags=re.M)[1:]:
+            if "script:" in block:
+                name = block.split(":")[0]
+                assert "mem_mb=" in block and "runtime=" in block, name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "profiles").glob("*/config.yaml")), ids=str)
+def test_profiles_explain_every_setting_and_name_no_site(path):
+    text = path.read_text()
+    settings = yaml.safe_load(text)
+    assert not {"default-resources", "slurm-qos", "slurm-reservation"} & set(settings)
+    for key in settings:
+        before = text[: text.index(f"\n{key}:")].splitlines()[-1]
+        # Settings that belong together may share a comment.
+        assert before.startswith("#") or before.split(":")[0] in settings, key
