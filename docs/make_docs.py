@@ -36,13 +36,14 @@ Beside `config.yaml`:
   that other genes share and that are therefore never used (`ambiguous_synonyms.tsv`), and
   identifiers that stood for a panel gene in earlier annotations (`former_ids.tsv`).
   `docs/panels.md` lists the sets.
-- `tissue_classes.tsv` says which tissues are pooled with each other: `tissue` as in study.yaml, case
-  aside, and `tissue_class`. A tissue that is not listed is pooled with none.
-- `claims.tsv` holds what is said of the neuroimmune axis in AIHA, a row a claim: `claim_id`, `axis`,
-  `claim` (paraphrased), `source`, the sets that test it by the direction that the claim gives them
-  (`sets_higher`, `sets_lower`, `sets_either`), the `questions` of contrasts that ask it, and the
-  `tissue_classes` that can answer (blank: all). Lists are separated by semicolons. The claims are
-  those of a review of 2025, worded after its axes; check them against its text before citing.
+- `tissue_classes.tsv` says which tissues are pooled with each other: `tissue` as in study.yaml,
+  case aside, and `tissue_class`. A tissue that is not listed is pooled with none.
+- `claims.tsv` holds what is said of the neuroimmune axis in AIHA, a row a claim: `claim_id`,
+  `axis`, `claim` (paraphrased), `source`, the sets that test it by the direction that the claim
+  gives them (`sets_higher`, `sets_lower`, `sets_either`), the `questions` of contrasts that ask
+  it, and the `tissue_classes` that can answer (blank: all). Lists are separated by semicolons.
+  The claims are those of a review of 2025, worded after its axes; check them against its text
+  before citing.
 - `schemas/` holds the JSON schemas that all of these are checked against, and that the tables below
   are made from.
 """

@@ -364,3 +364,16 @@ def test_no_record(geo, tmp_path):
 def test_reference_words_do_not_match_within_words():
     assert module._rank("insensitive") is None and module._rank("abnormal") is None
     assert module._rank("HC") == 0 and module._rank("SCA without IS") is not None
+
+
+@pytest.mark.parametrize(
+    ("title", "suppl", "wanted"),
+    [
+        ("10x of marrow", ["GSE5_RAW.tar"], {"kind": "tenx"}),
+        ("Marrow", ["GSE5_matrix.mtx.gz"], {"kind": "tenx"}),
+        ("scRNA-seq", ["GSE5_all.h5ad"], {"kind": "h5ad", "file": "GSE5_all.h5ad"}),
+    ],
+)
+def test_single_cells(title, suppl, wanted):
+    draft = drafted(patients(), SEQUENCED | {"title": [title]}, suppl, build="GRCh38.p13")
+    assert draft["study"]["assay"] == "scrnaseq" and draft["study"]["source"] == wanted
