@@ -296,7 +296,7 @@ def _contrasts(groups, about, organism, min_subjects, reasons):
             small = min(sizes[case], sizes[reference])
             if small < min_subjects:
                 reasons[f"contrasts.{case}_vs_{reference}"].append(
-                    f"TODO: {small} samples in a group; below {min_subjects} no verdict is given"
+                    f"TODO: no verdict below {min_subjects} samples a group; here {small}"
                 )
     if any(entry["question"] == "other" for entry in found.values()):
         reasons["contrasts"].append(
@@ -385,7 +385,7 @@ def _subjects(samples, groups, contrasts, fields, rows, reasons):
     repeated = sum(n > 1 for n in again.values())
     if repeated:
         reasons["samples.subject"].append(
-            f"TODO: {repeated} subjects have several samples in a group; they are merged. If they "
+            f"TODO: subjects with several samples in a group, which are merged: {repeated}. If these "
             "differ in time, dose or tissue, leave all but one kind out"
         )
     if named or blank or source is None:
@@ -401,7 +401,7 @@ def _subjects(samples, groups, contrasts, fields, rows, reasons):
             )
         if blank:
             reasons["samples.subject"].append(
-                f"TODO: {len(blank)} samples without a subject count as one each: samples.tsv"
+                f"TODO: samples without a subject, each its own in samples.tsv: {len(blank)}"
             )
     else:
         fields["subject"] = source
@@ -589,7 +589,7 @@ def _treatment(samples, factor, fields, rows, reasons):
             reasons[key].append(f"TODO: is there a glucocorticoid in {', '.join(odd[:6])}?")
         blank = sum(1 for v in values if BLANK.match(v))
         if blank:
-            reasons[key].append(f"TODO: {blank} samples without a value count as unknown")
+            reasons[key].append(f"TODO: samples without a value, which count as unknown: {blank}")
         more = [s for s in sources if s != source and s != factor["source"]]
         if more:
             reasons[key].append(f"TODO: also see {', '.join(more[:6])}")

@@ -123,7 +123,9 @@ def test_a_sample_without_a_subject_is_one_of_its_own_and_said():
         entry["characteristics"]["patient"] = "--" if i == 0 else f"P{i}"
     draft = drafted(samples)
     assert draft["rows"][0]["subject"] == "GSM0" and draft["rows"][1]["subject"] == "P1"
-    assert "1 samples without a subject" in todo(draft, "samples.subject")
+    assert "samples without a subject, each its own in samples.tsv: 1" in todo(
+        draft, "samples.subject"
+    )
 
 
 def test_tissues_of_the_same_donors_are_not_merged():
