@@ -385,8 +385,8 @@ def _subjects(samples, groups, contrasts, fields, rows, reasons):
     repeated = sum(n > 1 for n in again.values())
     if repeated:
         reasons["samples.subject"].append(
-            f"TODO: subjects with several samples in a group, which are merged: {repeated}. If these "
-            "differ in time, dose or tissue, leave all but one kind out"
+            f"TODO: subjects with several samples in a group, which are merged: {repeated}. If "
+            "these differ in time, dose or tissue, leave all but one kind out"
         )
     if named or blank or source is None:
         for sample, subject, group in zip(samples, subjects, groups, strict=True):
