@@ -1,7 +1,7 @@
 # The workflow with its locked packages. Build and run from a checkout:
 #   docker build --tag aiha-neuroimmune .
-#   docker run --rm --volume "$PWD/run:/run" aiha-neuroimmune --cores 2
-# The folder /run keeps config/, resources/ and results/.
+#   docker run --rm --volume "$PWD/run:/analysis" aiha-neuroimmune --cores 2
+# The folder /analysis keeps config/, resources/ and results/.
 FROM python:3.12-slim
 
 # make, and a compiler for packages of the lock that have no wheel on some machines.
@@ -16,6 +16,6 @@ COPY . .
 
 # Snakemake and matplotlib keep small files in the home of whoever runs the container.
 ENV HOME=/tmp
-WORKDIR /run
+WORKDIR /analysis
 ENTRYPOINT ["snakemake", "--snakefile", "/opt/aiha-neuroimmune/Snakefile"]
 CMD ["--cores", "2"]

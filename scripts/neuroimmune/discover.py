@@ -2,6 +2,7 @@
 
 import re
 
+from .draft import SINGLE_CELL
 from .errors import some
 from .geo.entrez import search, summaries
 
@@ -24,9 +25,6 @@ SEARCH_COLUMNS = ("term", "series", "note")
 
 ORGANISMS = ("Homo sapiens", "Mus musculus")
 SERIES, COUNTS = "gse[ETYP]", '"rnaseq counts"[Filter]'
-SINGLE_CELL = re.compile(
-    r"single[- ](cell|nucle)|\b(sc|sn)RNA|\b10x\b|chromium|drop-?seq|CITE-?seq", re.I
-)
 TABLES = {"TXT", "TSV", "CSV", "XLSX", "XLS", "TAB", "COUNTS", "COUNT"}
 
 
@@ -127,7 +125,7 @@ def suggest(row, record, kinds, min_subjects):
         several = f", one study a platform ({len(platforms)})" if len(platforms) > 1 else ""
         return f"bulk: source.kind series_matrix{several}"
     if row["assay"] == "single-cell rnaseq":
-        return "single-cell: see which files it has, and whether cells name their donor"
+        return "single cells: source.kind tenx, h5ad or cell_counts, as its files are"
     if row["ncbi_counts"] == "yes":
         return "bulk: source.kind ncbi_counts"
     if set(kinds) & TABLES:

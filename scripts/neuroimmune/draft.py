@@ -44,6 +44,9 @@ TREATED_KEY = re.compile(r"steroid|predniso|glucocort|\bcs\b|dexameth")
 
 AIHA = re.compile(r"(?i)\bw?aiha\b|autoimmune ha?emolytic|cold agglutinin|\bevans\b")
 PHASE = re.compile(r"(?i)relapse|remission|diagnosis")
+SINGLE_CELL = re.compile(
+    r"single[- ](cell|nucle)|\b(sc|sn)RNA|\b10x\b|chromium|drop-?seq|CITE-?seq", re.I
+)
 MODEL = re.compile(r"(?i)\bnzb\b|new zealand black|il-?2[ -]?(ko|knock|defici|/-)|\baiha\b")
 STEROID = re.compile(
     r"(?i)predniso|\bdexa?\b|dexameth|hydrocort|cortisol|glucocort|steroid|budesonid|betameth"
@@ -293,7 +296,7 @@ def _contrasts(groups, about, organism, min_subjects, reasons):
             small = min(sizes[case], sizes[reference])
             if small < min_subjects:
                 reasons[f"contrasts.{case}_vs_{reference}"].append(
-                    f"TODO: {small} samples in a group; below {min_subjects} no verdict is given"
+                    f"TODO: no verdict below {min_subjects} samples a group; here {small}"
                 )
     if any(entry["question"] == "other" for entry in found.values()):
         reasons["contrasts"].append(
@@ -382,8 +385,8 @@ def _subjects(samples, groups, contrasts, fields, rows, reasons):
     repeated = sum(n > 1 for n in again.values())
     if repeated:
         reasons["samples.subject"].append(
-            f"TODO: {repeated} subjects have several samples in a group; they are merged. If they "
-            "differ in time, dose or tissue, leave all but one kind out"
+            f"TODO: subjects with several samples in a group, which are merged: {repeated}. If "
+            "these differ in time, dose or tissue, leave all but one kind out"
         )
     if named or blank or source is None:
         for sample, subject, group in zip(samples, subjects, groups, strict=True):
@@ -398,7 +401,7 @@ def _subjects(samples, groups, contrasts, fields, rows, reasons):
             )
         if blank:
             reasons["samples.subject"].append(
-                f"TODO: {len(blank)} samples without a subject count as one each: samples.tsv"
+                f"TODO: samples without a subject, each its own in samples.tsv: {len(blank)}"
             )
     else:
         fields["subject"] = source
@@ -586,7 +589,7 @@ def _treatment(samples, factor, fields, rows, reasons):
             reasons[key].append(f"TODO: is there a glucocorticoid in {', '.join(odd[:6])}?")
         blank = sum(1 for v in values if BLANK.match(v))
         if blank:
-            reasons[key].append(f"TODO: {blank} samples without a value count as unknown")
+            reasons[key].append(f"TODO: samples without a value, which count as unknown: {blank}")
         more = [s for s in sources if s != source and s != factor["source"]]
         if more:
             reasons[key].append(f"TODO: also see {', '.join(more[:6])}")
@@ -650,6 +653,9 @@ def _simple_fields(samples, fields, reasons):
         elif BATCH_KEY.match(_key(source)) and len(set(known)) > 1 and "batch" not in fields:
             fields["batch"] = {"from": source}
             reasons["samples.batch"].append(f"from {source}")
+        elif _key(source) == "fraction":
+            fields["fraction"] = {"from": source}
+            reasons["samples.fraction"].append(f"from {source}")
 
 
 def guess_sex(text):
@@ -730,6 +736,14 @@ def _source(series, samples, files, annotated, ncbi_counts, reasons):
         return "microarray", source
     several = {"matrix": matrix} if len(matrix) > 1 else {}
     tables = {name: kind_of_file(name) for name in files["suppl"]}
+    about = [
+        *series.get("title", []),
+        *series.get("summary", []),
+        *series.get("overall_design", []),
+    ]
+    about += [s.get("extract_protocol_ch1", "") for s in samples[:1]]
+    if "single cells" in tables.values() or SINGLE_CELL.search(" ".join(about)):
+        return "scrnaseq", {**_cells_source(files["suppl"], reasons), **several}
     counts = [name for name, kind in tables.items() if kind == "counts"]
     if ncbi_counts:
         reasons["source"].append(
@@ -752,3 +766,18 @@ def _source(series, samples, files, annotated, ncbi_counts, reasons):
     if len(counts) > 1:
         reasons["source"].append(f"TODO: or {', '.join(counts[1:])}")
     return "rnaseq", {"kind": "counts_table", "file": chosen, **several}
+
+
+def _cells_source(names, reasons):
+    """`source` of single cells, by the names of the supplementary files."""
+    whole = [name for name in names if re.search(r"\.h5ad(\.gz)?$", name)]
+    reasons["source"].append(
+        "guessed: single cells, by the words of the record or the names of its files; TODO: see in "
+        "docs/adding-a-study.md, Single cells, how these files are named to the workflow"
+    )
+    if whole:
+        return {"kind": "h5ad", "file": whole[0]}
+    archive = [name for name in names if name.endswith("_RAW.tar")]
+    if not archive:
+        reasons["source"].append(f"TODO: no archive of all samples; files: {', '.join(names[:6])}")
+    return {"kind": "tenx"}

@@ -123,7 +123,9 @@ def test_a_sample_without_a_subject_is_one_of_its_own_and_said():
         entry["characteristics"]["patient"] = "--" if i == 0 else f"P{i}"
     draft = drafted(samples)
     assert draft["rows"][0]["subject"] == "GSM0" and draft["rows"][1]["subject"] == "P1"
-    assert "1 samples without a subject" in todo(draft, "samples.subject")
+    assert "samples without a subject, each its own in samples.tsv: 1" in todo(
+        draft, "samples.subject"
+    )
 
 
 def test_tissues_of_the_same_donors_are_not_merged():
@@ -364,3 +366,16 @@ def test_no_record(geo, tmp_path):
 def test_reference_words_do_not_match_within_words():
     assert module._rank("insensitive") is None and module._rank("abnormal") is None
     assert module._rank("HC") == 0 and module._rank("SCA without IS") is not None
+
+
+@pytest.mark.parametrize(
+    ("title", "suppl", "wanted"),
+    [
+        ("10x of marrow", ["GSE5_RAW.tar"], {"kind": "tenx"}),
+        ("Marrow", ["GSE5_matrix.mtx.gz"], {"kind": "tenx"}),
+        ("scRNA-seq", ["GSE5_all.h5ad"], {"kind": "h5ad", "file": "GSE5_all.h5ad"}),
+    ],
+)
+def test_single_cells(title, suppl, wanted):
+    draft = drafted(patients(), SEQUENCED | {"title": [title]}, suppl, build="GRCh38.p13")
+    assert draft["study"]["assay"] == "scrnaseq" and draft["study"]["source"] == wanted
