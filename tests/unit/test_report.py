@@ -197,12 +197,12 @@ def test_claims_stand_after_the_matrix_and_lead_to_their_sets(pages):
 
 def test_pooled_effects_are_diamonds(pages):
     texts, numbers, raw = figure(pages["sets/hpa"], "gr_response_up.forest")
-    assert texts[texts.index("pooled: 3 studies") + 1] == "whole blood, I² 40 %, Homo sapiens"
+    assert "pooled, 3 studies: whole blood, I² 40 %, Homo sapiens" in texts
     pooled = [row for row in numbers if row[1].startswith("pooled")]
     assert len(pooled) == 1  # the lone study of PBMC is not pooled
     assert pooled[0][2:4] == ["30", "40"] and pooled[0][6:9] == ["0.5", "0.25", "0.75"]
-    # 230 + 8 + 142 * (1 + x) on a scale from -1 to 1.
-    assert 'class="pooled" d="M415.5 ' in raw and 'class="expected" d="M344.5 ' in raw
+    # 8 + 142 * (1 + x) on a scale from -1 to 1.
+    assert 'class="pooled" d="M185.5 ' in raw and 'class="expected" d="M114.5 ' in raw
 
 
 def test_coupling_shows_the_fullest_adjustment(pages):
@@ -337,19 +337,20 @@ def figure(page, name):
 
 def test_the_forest_shows_every_comparison(pages):
     texts, numbers, raw = figure(pages["sets/hpa"], "gr_response_up.forest")
-    assert texts.index("Glucocorticoid against vehicle (control)") < texts.index("GSE1")
-    assert {"▲ higher", "4 v 4", "2/2", "GSE2 (simulated)", "? inconclusive"} <= set(texts)
+    assert texts[0] == "Glucocorticoid against vehicle (control)"
+    assert texts[1] == "GSE1: dex vs vehicle"
+    assert {"▲ higher", "4 v 4", "2/2", "GSE2 (simulated): aiha vs healthy"} <= set(texts)
     first = dict(zip(*numbers[:2], strict=True))
     assert (first["comparison"], first["log2_fold_change"]) == ("GSE1, dex vs vehicle", "0.6041")
     assert (first["ci_low"], first["q"], first["verdict"]) == ("0.2", "2.4e-05", "higher")
-    # From -1 to +1 over 284 units, beside labels of 230: 0.6041 lies at 230 + 8 + 142 * 1.6041.
-    assert '<circle class="up" cx="465.8"' in raw
+    # From -1 to +1 over 284 units: 0.6041 lies at 8 + 142 * 1.6041.
+    assert '<circle class="up" cx="235.8"' in raw
     assert "Filled points: judged." in raw
 
 
 def test_the_ladder_joins_the_adjusted_effects(pages):
     texts, numbers, raw = figure(pages["sets/adrenergic"], "adr_beta.ladder")
-    assert texts[:4] == ["GSE1", "dex vs vehicle", "unadjusted", "red-cell RNA: takes 72 %"]
+    assert texts[:3] == ["GSE1: dex vs vehicle", "unadjusted", "red-cell RNA: takes 72 %"]
     assert numbers[2][:5] == ["GSE1, dex vs vehicle", "red-cell RNA", "0.25", "-0.1", "0.6"]
     page = part(pages["sets/adrenergic"], "adr_beta.GSE1.dex_vs_vehicle.all")
     assert "Steroids: not adjusted: &lt;b&gt;untreated&lt;/b&gt;." in page.raw

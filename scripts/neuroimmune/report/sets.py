@@ -127,7 +127,7 @@ def pooled_of(meta, name):
         inner = f"I² {formats.percent(round(row['i2'], 2))}, {row['organism']}"
         found.setdefault(row["comparison"], []).append(
             {
-                "label": f"pooled: {formats.counted(row['k'], 'study')}",
+                "label": f"pooled, {formats.counted(row['k'], 'study')}",
                 "sublabel": f"{row['tissue_class']}{stratum}, {inner}",
                 "verdict": row["finding"],
                 "n_case": row["n_case"],
