@@ -198,7 +198,7 @@ def test_a_figure_downloads_as_svg(open_page, urls, tmp_path, theme):
     dot = root.find(f"{name}circle")
     assert dot.get("class") is None and dot.get("fill") == "rgb(229, 129, 31)"  # as in the light
     texts = [node.text for node in root.iter(f"{name}text")]
-    assert "GSE2 (simulated): aiha vs healthy" in texts
+    assert "GSE2 (simulated): aiha vs healthy, n 4 v 4" in texts
 
 
 def test_numbers_are_shown_and_download_as_tsv(open_page, urls, tmp_path):

@@ -99,7 +99,7 @@ def forest(name, title, groups, margin):
     bottom = y - 20
     shapes = _frame(scale, 10, bottom, margin) + shapes
     shapes += _axis(scale, bottom, "log2 fold change against genes of similar expression")
-    heads = (("verdict", 12), ("subjects", 160), ("genes", 222))
+    heads = (("verdict", 12), ("genes detected", 172))
     shapes += [words(PLOT + x, 16, text, "soft") for text, x in heads]
     header = ["question", "comparison", "n_case", "n_reference", "genes_detected", "genes"]
     header += ["log2_fold_change", "ci_low", "ci_high", "q", "verdict"]
@@ -121,7 +121,7 @@ def forest(name, title, groups, margin):
     note = (
         "Points with their 95 % confidence intervals; the grey band is the equivalence margin. "
         "Filled points: judged. Open points: not measurable, the number decides nothing. "
-        "Subjects: case against reference."
+        "n: subjects, case against reference."
     )
     if pooled:
         note += (
@@ -138,8 +138,7 @@ def _forest_row(entry, scale, y):
     shapes = [
         _heading(entry, y),
         words(right, y + 32, f"{formats.MARKS[row['verdict']]} {row['verdict']}"),
-        words(right + 148, y + 32, f"{row['n_case']:.0f} v {row['n_reference']:.0f}"),
-        words(right + 210, y + 32, f"{row['n_measurable']:.0f}/{row['n_genes']:.0f}"),
+        words(right + 160, y + 32, f"{row['n_measurable']:.0f}/{row['n_genes']:.0f}"),
     ]
     if not missing(row["log2_fold_change"]):
         effect = row["log2_fold_change"]
@@ -167,7 +166,6 @@ def _diamond(item, scale, y):
         _heading(item, y),
         {**line("pooled", *corners), "title": f"{signed(effect)} ({interval})"},
         words(PLOT + 12, y + 32, item["verdict"]),
-        words(PLOT + 160, y + 32, f"{item['n_case']:.0f} v {item['n_reference']:.0f}"),
     ]
 
 
@@ -360,6 +358,7 @@ def _subject_panel(panel, values, reach, x, y, wide, high):
     shapes = [
         words(x + 4, y - 34, panel["label"], "strong"),
         words(x + 4, y - 20, _fit(panel["sublabel"], wide - 8), "soft"),
+        words(x + 4, y - 6, "log2", "tick"),
         line("axis", (left, y), (left, y + inner)),
         line("zero", (left, at(0)), (left + 154, at(0))),
     ]
