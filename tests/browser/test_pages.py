@@ -143,6 +143,14 @@ def test_a_deep_link_leads_to_its_cell(open_page, urls):
     assert 0 < cell.bounding_box()["y"] < WIDE["height"]
 
 
+def test_a_deep_link_into_a_folded_table(open_page, urls):
+    page = open_page(f"{urls['GSE2']}#aiha_vs_healthy.all.neg_testis")
+    row = page.locator("[id='aiha_vs_healthy.all.neg_testis']")
+    row.wait_for()
+    assert "no difference" in row.inner_text()
+    page.wait_for_function("document.querySelectorAll('details.family[open]').length == 2")
+
+
 def rows(page):
     names = page.locator(".matrix tr[data-find] th").all()
     return [name.inner_text() for name in names if name.is_visible()]
