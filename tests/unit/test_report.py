@@ -391,7 +391,7 @@ def test_a_verdict_is_explained_in_words(pages):
     page = part(pages["sets/hpa"], "gr_response_up.GSE1.dex_vs_vehicle.all")
     assert (
         "Higher: because. With 4 against 4 subjects no exchange of group labels can give a p below "
-        "0.12; this one gives 0.12."
+        "0.125; this one gives 0.125."
     ) in page.text
     assert "Of 2 comparisons: higher in 1, inconclusive in 1." in pages["sets/hpa"].text
 

@@ -211,8 +211,8 @@ def why(row, column, rungs):
     if row["verdict"] in SUPPORTED and not missing(floor) and floor > 0.05:
         sentences.append(
             f"With {row['n_case']:.0f} against {row['n_reference']:.0f} subjects no exchange of "
-            f"group labels can give a p below {formats.probability(floor)}; this one gives "
-            f"{formats.probability(row['permutation_p'])}."
+            f"group labels can give a p below {formats.probability(floor, 3)}; this one gives "
+            f"{formats.probability(row['permutation_p'], 3)}."
         )
     if row["gate"] == "confounded" and not missing(row["log2_fold_change"]):
         sentences.append(

@@ -143,6 +143,10 @@
   const unpack = async (box) => {
     if ("done" in box.dataset) return;
     box.dataset.done = "";
+    if (!window.DecompressionStream) {
+      box.textContent = `This browser is too old to show the ${box.dataset.what}; the tables of the study hold the numbers.`;
+      return;
+    }
     const bytes = Uint8Array.from(atob(box.firstChild.textContent), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     box.innerHTML = await new Response(stream).text();
