@@ -201,8 +201,8 @@ def test_pooled_effects_are_diamonds(pages):
     pooled = [row for row in numbers if row[1].startswith("pooled")]
     assert len(pooled) == 1  # the lone study of PBMC is not pooled
     assert pooled[0][2:4] == ["30", "40"] and pooled[0][6:9] == ["0.5", "0.25", "0.75"]
-    # 8 + 142 * (1 + x) on a scale from -1 to 1.
-    assert 'class="pooled" d="M185.5 ' in raw and 'class="expected" d="M114.5 ' in raw
+    # 16 + 134 * (1 + x) on a scale from -1 to 1.
+    assert 'class="pooled" d="M183.5 ' in raw and 'class="expected" d="M116.5 ' in raw
 
 
 def test_coupling_shows_the_fullest_adjustment(pages):
@@ -346,8 +346,8 @@ def test_the_forest_shows_every_comparison(pages):
         "0.6041",
     )
     assert (first["ci_low"], first["q"], first["verdict"]) == ("0.2", "2.4e-05", "higher")
-    # From -1 to +1 over 284 units: 0.6041 lies at 8 + 142 * 1.6041.
-    assert '<circle class="up" cx="235.8"' in raw
+    # From -1 to +1 over 268 units: 0.6041 lies at 16 + 134 * 1.6041.
+    assert '<circle class="up" cx="230.9"' in raw
     assert "Filled points: judged." in raw
 
 

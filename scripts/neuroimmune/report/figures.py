@@ -18,6 +18,7 @@ RUNGS = {
     "treatment": "steroids",
 }
 PLOT, RIGHT = 300, 270  # widths of the two parts of a figure of rows
+PAD = 16  # between the ends of a scale and the frame, for the numbers below
 ROW = 40  # height of a row: its name, and its points
 CELL_COLOURS = 8  # of cell types; further types take the first colours again
 GROUP_SHAPES = 4  # groups of a scatter plot that look different
@@ -450,7 +451,7 @@ def spread(name, title, note, entries, reference, axis):
     top = max(math.ceil(2 * top) / 2, 2)
 
     def at(value):
-        return 8 + (PLOT - 16) * (min(value, top) - 1) / (top - 1)
+        return PAD + (PLOT - 2 * PAD) * (min(value, top) - 1) / (top - 1)
 
     shapes, y = [], 14
     numbers = [["comparison", "minimum", "quartile_1", "median", "quartile_3", "maximum", "sets"]]
@@ -500,7 +501,7 @@ class _Scale:
 
     def at(self, value):
         inside = min(max(value, -self.limit), self.limit)
-        return 8 + (PLOT - 16) * (inside + self.limit) / (2 * self.limit)
+        return PAD + (PLOT - 2 * PAD) * (inside + self.limit) / (2 * self.limit)
 
     def ticks(self):
         step = 0.5 if self.limit <= 1.5 else 1
