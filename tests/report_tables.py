@@ -336,7 +336,7 @@ def cell_tables(d):
         "cell_steps.tsv": steps,
         "cells_umap.tsv.gz": cells,
         "receptor_map.tsv": found,
-        f"contrasts/{d['contrast']}.composition.tsv": [mix],
+        f"contrasts/{d['contrast']}.cell_mix.tsv": [mix],
     }
 
 

@@ -143,6 +143,14 @@ def test_a_deep_link_leads_to_its_cell(open_page, urls):
     assert 0 < cell.bounding_box()["y"] < WIDE["height"]
 
 
+def test_a_deep_link_into_a_folded_table(open_page, urls):
+    page = open_page(f"{urls['GSE2']}#aiha_vs_healthy.all.neg_testis")
+    row = page.locator("[id='aiha_vs_healthy.all.neg_testis']")
+    row.wait_for()
+    assert "no difference" in row.inner_text()
+    page.wait_for_function("document.querySelectorAll('details.family[open]').length == 2")
+
+
 def rows(page):
     names = page.locator(".matrix tr[data-find] th").all()
     return [name.inner_text() for name in names if name.is_visible()]
@@ -198,7 +206,7 @@ def test_a_figure_downloads_as_svg(open_page, urls, tmp_path, theme):
     dot = root.find(f"{name}circle")
     assert dot.get("class") is None and dot.get("fill") == "rgb(229, 129, 31)"  # as in the light
     texts = [node.text for node in root.iter(f"{name}text")]
-    assert "GSE2 (simulated)" in texts
+    assert "GSE2 (simulated): aiha vs healthy, n 4 v 4" in texts
 
 
 def test_numbers_are_shown_and_download_as_tsv(open_page, urls, tmp_path):

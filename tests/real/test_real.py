@@ -77,7 +77,7 @@ def test_the_report_shows_adrb2_of_every_donor(results):
 
 def test_the_report_is_small_enough_to_send(results):
     pages = list((results / "report").rglob("*.html"))
-    assert sum(path.stat().st_size for path in pages) < 5e6
+    assert sum(path.stat().st_size for path in pages) < 8e6
 
 
 def test_dexamethasone_in_airway_cells(verdicts):

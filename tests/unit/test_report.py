@@ -197,12 +197,12 @@ def test_claims_stand_after_the_matrix_and_lead_to_their_sets(pages):
 
 def test_pooled_effects_are_diamonds(pages):
     texts, numbers, raw = figure(pages["sets/hpa"], "gr_response_up.forest")
-    assert texts[texts.index("pooled: 3 studies") + 1] == "whole blood, I² 40 %, Homo sapiens"
+    assert "pooled, 3 studies: whole blood, I² 40 %, Homo sapiens, n 30 v 40" in texts
     pooled = [row for row in numbers if row[1].startswith("pooled")]
     assert len(pooled) == 1  # the lone study of PBMC is not pooled
     assert pooled[0][2:4] == ["30", "40"] and pooled[0][6:9] == ["0.5", "0.25", "0.75"]
-    # 230 + 8 + 142 * (1 + x) on a scale from -1 to 1.
-    assert 'class="pooled" d="M415.5 ' in raw and 'class="expected" d="M344.5 ' in raw
+    # 16 + 134 * (1 + x) on a scale from -1 to 1.
+    assert 'class="pooled" d="M183.5 ' in raw and 'class="expected" d="M116.5 ' in raw
 
 
 def test_coupling_shows_the_fullest_adjustment(pages):
@@ -337,20 +337,30 @@ def figure(page, name):
 
 def test_the_forest_shows_every_comparison(pages):
     texts, numbers, raw = figure(pages["sets/hpa"], "gr_response_up.forest")
-    assert texts.index("Glucocorticoid against vehicle (control)") < texts.index("GSE1")
-    assert {"▲ higher", "4 v 4", "2/2", "GSE2 (simulated)", "? inconclusive"} <= set(texts)
+    assert texts[0] == "Glucocorticoid against vehicle (control)"
+    assert texts[1] == "GSE1: dex vs vehicle, n 4 v 4"
+    assert {"▲ higher", "2/2", "GSE2 (simulated): aiha vs healthy, n 4 v 4"} <= set(texts)
     first = dict(zip(*numbers[:2], strict=True))
-    assert (first["comparison"], first["log2_fold_change"]) == ("GSE1, dex vs vehicle", "0.6041")
+    assert (first["comparison"], first["log2_fold_change"]) == (
+        "GSE1, dex vs vehicle, n 4 v 4",
+        "0.6041",
+    )
     assert (first["ci_low"], first["q"], first["verdict"]) == ("0.2", "2.4e-05", "higher")
-    # From -1 to +1 over 284 units, beside labels of 230: 0.6041 lies at 230 + 8 + 142 * 1.6041.
-    assert '<circle class="up" cx="465.8"' in raw
+    # From -1 to +1 over 268 units: 0.6041 lies at 16 + 134 * 1.6041.
+    assert '<circle class="up" cx="230.9"' in raw
     assert "Filled points: judged." in raw
 
 
 def test_the_ladder_joins_the_adjusted_effects(pages):
     texts, numbers, raw = figure(pages["sets/adrenergic"], "adr_beta.ladder")
-    assert texts[:4] == ["GSE1", "dex vs vehicle", "unadjusted", "red-cell RNA: takes 72 %"]
-    assert numbers[2][:5] == ["GSE1, dex vs vehicle", "red-cell RNA", "0.25", "-0.1", "0.6"]
+    assert texts[:3] == ["GSE1: dex vs vehicle, n 4 v 4", "unadjusted", "red-cell RNA: takes 72 %"]
+    assert numbers[2][:5] == [
+        "GSE1, dex vs vehicle, n 4 v 4",
+        "red-cell RNA",
+        "0.25",
+        "-0.1",
+        "0.6",
+    ]
     page = part(pages["sets/adrenergic"], "adr_beta.GSE1.dex_vs_vehicle.all")
     assert "Steroids: not adjusted: &lt;b&gt;untreated&lt;/b&gt;." in page.raw
 
@@ -368,19 +378,20 @@ def test_genes_and_the_set_without_each(pages):
     texts, numbers, _ = figure(pages["sets/adrenergic"], "adr_beta.genes")
     assert "ADRB2 +" in texts and "+0.8" in texts and "ADRB1 +" not in texts
     assert numbers == [
-        ["gene", "direction_in_set", "GSE1 dex vs vehicle", "GSE2 (simulated) aiha vs healthy"],
+        ["gene", "direction_in_set", "GSE1 dex vs vehicle, n 4 v 4"]
+        + ["GSE2 (simulated) aiha vs healthy, n 4 v 4"],
         ["ADRB2", "1", "0.795", "0.795"],
     ]
     texts, numbers, _ = figure(pages["sets/adrenergic"], "adr_beta.left_out")
     assert "+0.60; without ADRB2 +0.10" in texts
-    assert numbers[1] == ["GSE1, dex vs vehicle", "ADRB2", "0.6041", "0.1"]
+    assert numbers[1] == ["GSE1, dex vs vehicle, n 4 v 4", "ADRB2", "0.6041", "0.1"]
 
 
 def test_a_verdict_is_explained_in_words(pages):
     page = part(pages["sets/hpa"], "gr_response_up.GSE1.dex_vs_vehicle.all")
     assert (
         "Higher: because. With 4 against 4 subjects no exchange of group labels can give a p below "
-        "0.12; this one gives 0.12."
+        "0.125; this one gives 0.125."
     ) in page.text
     assert "Of 2 comparisons: higher in 1, inconclusive in 1." in pages["sets/hpa"].text
 

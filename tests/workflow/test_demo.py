@@ -251,8 +251,10 @@ def test_an_edited_method_reruns_its_stage_and_what_follows(copy):
         "check_controls": 1,
         "weigh_claims": 1,
         "write_report": 1,
+        "write_workbook": 1,
+        "write_crate": 1,
         "all": 1,
-        "total": 12,
+        "total": 17,
     }
 
 

@@ -18,7 +18,7 @@ def cells_view(tables):
     return {
         "steps": steps_view(tables["steps"]),
         "embedding": embedding(tables["umap"]),
-        "composition": records(tables["composition"]),
+        "mix": records(tables["mix"]),
     }
 
 

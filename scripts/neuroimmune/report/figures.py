@@ -17,8 +17,9 @@ RUNGS = {
     "composition": "cell mix",
     "treatment": "steroids",
 }
-LABELS, PLOT, RIGHT = 230, 300, 270  # widths of the three parts of a figure of rows
-ROW = 34
+PLOT, RIGHT = 300, 270  # widths of the two parts of a figure of rows
+PAD = 16  # between the ends of a scale and the frame, for the numbers below
+ROW = 40  # height of a row: its name, and its points
 CELL_COLOURS = 8  # of cell types; further types take the first colours again
 GROUP_SHAPES = 4  # groups of a scatter plot that look different
 
@@ -84,26 +85,23 @@ def forest(name, title, groups, margin):
     ends = [row[key] for row in entries + pooled for key in ("ci_low", "ci_high")]
     if all(missing(value) for value in ends):
         return None
-    scale = _Scale(ends, LABELS, PLOT)
+    scale = _Scale(ends)
     shapes, y = [], 18
     for group in groups:
-        shapes.append(words(0, y, group["heading"], "strong"))
-        y += 8
+        shapes.append(words(0, y, group["heading"], "halo group"))
+        y += 6
         for entry in group["rows"]:
             shapes += _forest_row(entry, scale, y)
             y += ROW
         for item in group["pooled"]:
             shapes += _diamond(item, scale, y)
             y += ROW
-        y += 20
+        y += 24
     bottom = y - 20
     shapes = _frame(scale, 10, bottom, margin) + shapes
     shapes += _axis(scale, bottom, "log2 fold change against genes of similar expression")
-    heads = ("", "verdict", "subjects", "genes")
-    shapes += [
-        words(LABELS + PLOT + x, 10, text, "soft")
-        for x, text in zip((0, 12, 160, 222), heads, strict=True)
-    ]
+    heads = (("verdict", 12), ("genes detected", 172))
+    shapes += [words(PLOT + x, 16, text, "soft") for text, x in heads]
     header = ["question", "comparison", "n_case", "n_reference", "genes_detected", "genes"]
     header += ["log2_fold_change", "ci_low", "ci_high", "q", "verdict"]
     keys = ("n_case", "n_reference", "n_measurable", "n_genes", "log2_fold_change")
@@ -124,32 +122,30 @@ def forest(name, title, groups, margin):
     note = (
         "Points with their 95 % confidence intervals; the grey band is the equivalence margin. "
         "Filled points: judged. Open points: not measurable, the number decides nothing. "
-        "Subjects: case against reference."
+        "n: subjects, case against reference."
     )
     if pooled:
         note += (
             " Diamonds: pooled over studies (random effects), with the range in which the effect "
             "of a further study is to be expected as a dashed line."
         )
-    size = (LABELS + PLOT + RIGHT, bottom + 42)
+    size = (PLOT + RIGHT, bottom + 42)
     return figure(name, title, note, size, shapes, numbers)
 
 
 def _forest_row(entry, scale, y):
     row = entry["row"]
-    right = LABELS + PLOT + 12
+    right = PLOT + 12
     shapes = [
-        words(0, y + 14, entry["label"], "strong"),
-        words(0, y + 27, _fit(entry["sublabel"], LABELS), "soft"),
-        words(right, y + 20, f"{formats.MARKS[row['verdict']]} {row['verdict']}"),
-        words(right + 148, y + 20, f"{row['n_case']:.0f} v {row['n_reference']:.0f}"),
-        words(right + 210, y + 20, f"{row['n_measurable']:.0f}/{row['n_genes']:.0f}"),
+        _heading(entry, y),
+        words(right, y + 32, f"{formats.MARKS[row['verdict']]} {row['verdict']}"),
+        words(right + 160, y + 32, f"{row['n_measurable']:.0f}/{row['n_genes']:.0f}"),
     ]
     if not missing(row["log2_fold_change"]):
         effect = row["log2_fold_change"]
         title = f"{signed(effect)} ({formats.interval(row['ci_low'], row['ci_high'])})"
-        shapes += _interval(scale, y + 16, row["ci_low"], row["ci_high"])
-        shapes.append(dot(css_of(row), scale.at(effect), y + 16, title))
+        shapes += _interval(scale, y + 28, row["ci_low"], row["ci_high"])
+        shapes.append(dot(css_of(row), scale.at(effect), y + 28, title))
     return shapes
 
 
@@ -162,17 +158,15 @@ def css_of(row):
 
 def _diamond(item, scale, y):
     low, high, centre = (scale.at(item[key]) for key in ("ci_low", "ci_high", "log2_fold_change"))
-    corners = [(low, y + 16), (centre, y + 9), (high, y + 16), (centre, y + 23), (low, y + 16)]
+    corners = [(low, y + 28), (centre, y + 21), (high, y + 28), (centre, y + 35), (low, y + 28)]
     effect, interval = item["log2_fold_change"], formats.interval(item["ci_low"], item["ci_high"])
     range_of = [item["prediction_low"], item["prediction_high"]]
-    expected = [] if missing(range_of[0]) else [(scale.at(end), y + 16) for end in range_of]
+    expected = [] if missing(range_of[0]) else [(scale.at(end), y + 28) for end in range_of]
     return [
         *([line("expected", *expected)] if expected else []),
-        words(0, y + 14, item["label"], "strong"),
-        words(0, y + 27, _fit(item["sublabel"], LABELS), "soft"),
+        _heading(item, y),
         {**line("pooled", *corners), "title": f"{signed(effect)} ({interval})"},
-        words(LABELS + PLOT + 12, y + 20, item["verdict"]),
-        words(LABELS + PLOT + 160, y + 20, f"{item['n_case']:.0f} v {item['n_reference']:.0f}"),
+        words(PLOT + 12, y + 32, item["verdict"]),
     ]
 
 
@@ -189,25 +183,25 @@ def ladder(name, title, entries, margin):
     if not entries:
         return None
     rungs = [rung for entry in entries for rung in entry["rungs"]]
-    scale = _Scale([rung[key] for rung in rungs for key in ("ci_low", "ci_high")], LABELS, PLOT)
+    scale = _Scale([rung[key] for rung in rungs for key in ("ci_low", "ci_high")])
     shapes, y = [], 14
     for entry in entries:
         shapes += [
-            words(0, y + 12, entry["label"], "strong"),
-            words(0, y + 25, _fit(entry["sublabel"], LABELS), "soft"),
+            _heading(entry, y),
         ]
         places = []
+        y += 16
         for rung in entry["rungs"]:
             at = (scale.at(rung["log2_fold_change"]), y + 8)
             places.append(at)
             shapes += _interval(scale, at[1], rung["ci_low"], rung["ci_high"])
             css = "open" if rung["status"] else "still"
             shapes.append(dot(css, *at))
-            shapes.append(words(LABELS + PLOT + 12, y + 12, _rung_words(rung, entry["rungs"][0])))
+            shapes.append(words(PLOT + 12, y + 12, _rung_words(rung, entry["rungs"][0])))
             y += 17
         shapes.append(line("join", *places))
-        y = max(y, places[0][1] + 26) + 12
-    bottom = y - 6
+        y += 10
+    bottom = y - 4
     shapes = _frame(scale, 8, bottom, margin) + shapes
     shapes += _axis(scale, bottom, "log2 fold change of the set")
     numbers = [["comparison", "adjustment", "log2_fold_change", "ci_low", "ci_high", "p"]]
@@ -222,7 +216,7 @@ def ladder(name, title, entries, margin):
         "exposure by marker genes outside the set. Open points decide nothing: the covariate "
         "cannot be told from the groups, or treatment is not recorded."
     )
-    return figure(name, title, note, (LABELS + PLOT + RIGHT, bottom + 42), shapes, numbers)
+    return figure(name, title, note, (PLOT + RIGHT, bottom + 42), shapes, numbers)
 
 
 def _rung_words(rung, base):
@@ -249,20 +243,19 @@ def left_out(name, title, entries, margin):
     if not entries:
         return None
     ends = [gene[key] for entry in entries for gene in entry["genes"]]
-    scale = _Scale(ends + [entry["effect"] for entry in entries], LABELS, PLOT)
+    scale = _Scale(ends + [entry["effect"] for entry in entries])
     shapes, y = [], 14
     numbers = [["comparison", "gene_left_out", "log2_fold_change", "log2_fold_change_without"]]
     for entry in entries:
         whole = scale.at(entry["effect"])
         far = max(entry["genes"], key=lambda gene: abs(gene[key] - entry["effect"]))
         shapes += [
-            words(0, y + 12, entry["label"], "strong"),
-            words(0, y + 25, _fit(entry["sublabel"], LABELS), "soft"),
-            line("whole", (whole, y + 4), (whole, y + 24)),
-            dots("gene", [(scale.at(gene[key]), y + 14) for gene in entry["genes"]]),
+            _heading(entry, y),
+            line("whole", (whole, y + 18), (whole, y + 38)),
+            dots("gene", [(scale.at(gene[key]), y + 28) for gene in entry["genes"]]),
             words(
-                LABELS + PLOT + 12,
-                y + 18,
+                PLOT + 12,
+                y + 32,
                 f"{signed(entry['effect'])}; without {far['data_id']} {signed(far[key])}",
             ),
         ]
@@ -275,7 +268,7 @@ def left_out(name, title, entries, margin):
         "The bar is the effect of the whole set; each dot is the effect without one gene. "
         "The gene that matters most is named."
     )
-    return figure(name, title, note, (LABELS + PLOT + RIGHT, y + 42), shapes, numbers)
+    return figure(name, title, note, (PLOT + RIGHT, y + 42), shapes, numbers)
 
 
 def heat_map(name, title, genes, heads, cells):
@@ -366,6 +359,7 @@ def _subject_panel(panel, values, reach, x, y, wide, high):
     shapes = [
         words(x + 4, y - 34, panel["label"], "strong"),
         words(x + 4, y - 20, _fit(panel["sublabel"], wide - 8), "soft"),
+        words(x + 4, y - 6, "log2", "tick"),
         line("axis", (left, y), (left, y + inner)),
         line("zero", (left, at(0)), (left + 154, at(0))),
     ]
@@ -457,19 +451,18 @@ def spread(name, title, note, entries, reference, axis):
     top = max(math.ceil(2 * top) / 2, 2)
 
     def at(value):
-        return LABELS + 8 + (PLOT - 16) * (min(value, top) - 1) / (top - 1)
+        return PAD + (PLOT - 2 * PAD) * (min(value, top) - 1) / (top - 1)
 
     shapes, y = [], 14
     numbers = [["comparison", "minimum", "quartile_1", "median", "quartile_3", "maximum", "sets"]]
     for entry in entries:
         low, first, middle, third, high = quartiles(entry["values"])
         shapes += [
-            words(0, y + 12, entry["label"], "strong"),
-            words(0, y + 25, _fit(entry["sublabel"], LABELS), "soft"),
-            line("ci", (at(low), y + 14), (at(high), y + 14)),
-            box("quartiles", at(first), y + 7, max(at(third) - at(first), 1), 14),
-            line("whole", (at(middle), y + 5), (at(middle), y + 23)),
-            words(LABELS + PLOT + 12, y + 18, entry["text"]),
+            _heading(entry, y),
+            line("ci", (at(low), y + 28), (at(high), y + 28)),
+            box("quartiles", at(first), y + 21, max(at(third) - at(first), 1), 14),
+            line("whole", (at(middle), y + 19), (at(middle), y + 37)),
+            words(PLOT + 12, y + 32, entry["text"]),
         ]
         numbers.append(
             [f"{entry['label']}, {entry['sublabel']}"]
@@ -478,12 +471,12 @@ def spread(name, title, note, entries, reference, axis):
         y += ROW
     ticks = [1 + step * (0.5 if top <= 4 else 1) for step in range(20)]
     shapes += [
-        line("axis", (LABELS, y), (LABELS + PLOT, y)),
+        line("axis", (0, y), (PLOT, y)),
         line("margin-line", (at(reference), 8), (at(reference), y)),
         *(words(at(t), y + 16, f"{t:g}", "tick", "middle") for t in ticks if t <= top),
-        words(LABELS + PLOT / 2, y + 34, axis, "tick", "middle"),
+        words(PLOT / 2, y + 34, axis, "tick", "middle"),
     ]
-    return figure(name, title, note, (LABELS + PLOT + RIGHT, y + 42), shapes, numbers)
+    return figure(name, title, note, (PLOT + RIGHT, y + 42), shapes, numbers)
 
 
 def quartiles(values):
@@ -502,19 +495,24 @@ def quartiles(values):
 class _Scale:
     """A symmetric log2 scale that holds the values, up to 4 either way."""
 
-    def __init__(self, values, left, width):
+    def __init__(self, values):
         known = [abs(value) for value in values if not missing(value)]
         self.limit = min(max(math.ceil(2 * max(known, default=1)) / 2, 1), 4)
-        self.left, self.width = left, width
 
     def at(self, value):
         inside = min(max(value, -self.limit), self.limit)
-        return self.left + 8 + (self.width - 16) * (inside + self.limit) / (2 * self.limit)
+        return PAD + (PLOT - 2 * PAD) * (inside + self.limit) / (2 * self.limit)
 
     def ticks(self):
         step = 0.5 if self.limit <= 1.5 else 1
         count = int(self.limit / step)
         return [step * number for number in range(-count, count + 1)]
+
+
+def _heading(entry, y):
+    """The name of a row, above its points."""
+    text = f"{entry['label']}: {entry['sublabel']}"
+    return words(0, y + 12, _fit(text, PLOT + RIGHT), "halo")
 
 
 def _interval(scale, y, low, high):
@@ -539,12 +537,12 @@ def _frame(scale, top, bottom, margin):
 
 
 def _axis(scale, y, title):
-    shapes = [line("axis", (scale.left, y), (scale.left + scale.width, y))]
+    shapes = [line("axis", (0, y), (PLOT, y))]
     for value in scale.ticks():
         digits = 0 if value == int(value) else 1
         shapes.append(line("axis", (scale.at(value), y), (scale.at(value), y + 4)))
         shapes.append(words(scale.at(value), y + 17, signed(value, digits), "tick", "middle"))
-    shapes.append(words(scale.left + scale.width / 2, y + 34, title, "tick", "middle"))
+    shapes.append(words(PLOT / 2, y + 34, title, "tick", "middle"))
     return shapes
 
 

@@ -26,7 +26,7 @@ def power_view(shared, columns):
         {
             **labels(item["column"]),
             "values": item["detectable"],
-            "text": f"n {item['n_case']} v {item['n_reference']}; {len(item['detectable'])} sets",
+            "text": formats.counted(len(item["detectable"]), "set"),
         }
         for item in limits
     ]

@@ -92,9 +92,10 @@ def set_view(entry, shared, columns, maps):
 
 
 def labels(column):
-    """The name of a column in a figure; simulated data are called so in every figure."""
+    """The name of a column in a figure, with its n; simulated data are called so."""
     simulated = " (simulated)" if column["simulated"] else ""
-    return {"label": f"{column['study']}{simulated}", "sublabel": column["label"]}
+    sublabel = f"{column['label']}, n {column['n_case']} v {column['n_reference']}"
+    return {"label": f"{column['study']}{simulated}", "sublabel": sublabel}
 
 
 def by_question(columns, name, pooled):
@@ -127,8 +128,9 @@ def pooled_of(meta, name):
         inner = f"I² {formats.percent(round(row['i2'], 2))}, {row['organism']}"
         found.setdefault(row["comparison"], []).append(
             {
-                "label": f"pooled: {formats.counted(row['k'], 'study')}",
-                "sublabel": f"{row['tissue_class']}{stratum}, {inner}",
+                "label": f"pooled, {formats.counted(row['k'], 'study')}",
+                "sublabel": f"{row['tissue_class']}{stratum}, {inner}, "
+                f"n {row['n_case']:.0f} v {row['n_reference']:.0f}",
                 "verdict": row["finding"],
                 "n_case": row["n_case"],
                 "n_reference": row["n_reference"],
@@ -149,6 +151,7 @@ def summary_of(rows):
 def panel_of(column, name):
     return {
         **labels(column),
+        "sublabel": column["label"],
         "case": column["case"],
         "reference": column["reference"],
         "paired": column["paired"] or column["blocked"],
@@ -208,8 +211,8 @@ def why(row, column, rungs):
     if row["verdict"] in SUPPORTED and not missing(floor) and floor > 0.05:
         sentences.append(
             f"With {row['n_case']:.0f} against {row['n_reference']:.0f} subjects no exchange of "
-            f"group labels can give a p below {formats.probability(floor)}; this one gives "
-            f"{formats.probability(row['permutation_p'])}."
+            f"group labels can give a p below {formats.probability(floor, 3)}; this one gives "
+            f"{formats.probability(row['permutation_p'], 3)}."
         )
     if row["gate"] == "confounded" and not missing(row["log2_fold_change"]):
         sentences.append(

@@ -30,7 +30,7 @@ CONTROL_TEXT = {
 COUPLING_TEXT = {
     *("study", "stratum", "label", "kind", "x", "y", "adjustment", "given", "status", "exact"),
 }
-COMPOSITION_TEXT = {"study", "contrast", "fraction", "cell_type", "status"}
+MIX_TEXT = {"study", "contrast", "fraction", "cell_type", "status"}
 # Tables of a study with single cells: name -> (file, columns of text).
 CELL_TABLES = {
     "steps": ("cell_steps.tsv", {"sample", "step", "unit", "reason", "examples"}),
@@ -98,7 +98,9 @@ def read_study(paths, name, record):
         "checks": read_table(find(paths, name, "checks.tsv")),
         "pca": read_table(find(paths, name, "checks_pca.tsv"), ["pc1", "pc2", "share1", "share2"]),
         "coupling": with_numbers(read_table(find(paths, name, "coupling.tsv")), COUPLING_TEXT),
-        "cells": read_cells(paths, name) if record["assay"] == "scrnaseq" else None,
+        "cells": read_cells(paths, name, record["contrasts"])
+        if record["assay"] == "scrnaseq"
+        else None,
         "contrasts": [
             {
                 "designs": read_json(find(paths, name, "contrasts", f"{contrast}.design.json")),
@@ -114,10 +116,10 @@ def read_study(paths, name, record):
     }
 
 
-def read_cells(paths, name):
-    """DataFrames 'steps', 'umap' and 'map' of a study with single cells, and 'composition':
+def read_cells(paths, name, contrasts):
+    """DataFrames 'steps', 'umap' and 'map' of a study with single cells, and 'mix': the
 
-    the differences in cell mix, of all its contrasts.
+    differences in cell mix, of all its contrasts.
     """
     import pandas as pd
 
@@ -125,13 +127,13 @@ def read_cells(paths, name):
         table: with_numbers(read_table(find(paths, name, file)), text)
         for table, (file, text) in CELL_TABLES.items()
     }
-    place = (name, "contrasts")
     mixes = [
-        with_numbers(read_table(path), COMPOSITION_TEXT)
-        for path in paths
-        if Path(path).parts[-3:-1] == place and str(path).endswith(".composition.tsv")
+        with_numbers(
+            read_table(find(paths, name, "contrasts", f"{contrast}.cell_mix.tsv")), MIX_TEXT
+        )
+        for contrast in contrasts
     ]
-    return {**tables, "composition": pd.concat(mixes, ignore_index=True)}
+    return {**tables, "mix": pd.concat(mixes, ignore_index=True)}
 
 
 def find(paths, *ending):

@@ -5,8 +5,10 @@
 
   // A link to a part of a page opens the sections that it lies in; one to a cell of the matrix
   // goes to the cell.
-  const reveal = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const reveal = async () => {
+    const id = decodeURIComponent(location.hash.slice(1));
+    if (id && !document.getElementById(id)) for (const box of all(".packed")) await unpack(box);
+    const target = document.getElementById(id);
     if (!target) return;
     for (let node = target; node; node = node.parentElement) if (node.localName === "details") node.open = true;
     target.scrollIntoView({ block: target.localName === "td" ? "center" : "start" });
@@ -139,13 +141,23 @@
 
   // What a page carries compressed is unpacked part by part, so that the page answers meanwhile.
   const unpack = async (box) => {
+    if ("done" in box.dataset) return;
+    box.dataset.done = "";
+    if (!window.DecompressionStream) {
+      box.textContent = `This browser is too old to show the ${box.dataset.what}; the tables of the study hold the numbers.`;
+      return;
+    }
     const bytes = Uint8Array.from(atob(box.firstChild.textContent), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     box.innerHTML = await new Response(stream).text();
     equip(box);
   };
   const ready = (async () => {
-    for (const box of all(".packed")) await unpack(box);
+    for (const box of all(".packed")) {
+      const folded = box.closest("details:not([open])");
+      if (folded) folded.addEventListener("toggle", () => unpack(box), { once: true });
+      else await unpack(box);
+    }
     document.body.dataset.ready = "";
   })();
 
