@@ -350,8 +350,8 @@ sets unless stated. Nominal: 5 %, 0.5 %, at most 5 %.
 
 With groups of equal size or equal spread the headline p rejects {even} at 5 % and {even_strict}
 at 0.5 %, with three subjects a group as with eight, whatever the correlation, with or without a
-shift of all genes, and in pairs. The permutation p is exact, so it is low where few labelings exist: with 3 against 3, 3 pairs
-or 4 pairs it never reaches 5 %, and "low" there is no fault.
+shift of all genes, and in pairs. The permutation p is exact, so it is low where few labelings
+exist: with 3 against 3, 3 pairs or 4 pairs it never reaches 5 %, and "low" there is no fault.
 
 **Off:** groups of unequal size *and* unequal spread. Where the smaller group is the noisier one (4
 cases with twice the SD of 12 controls) the headline p rejects {uneven} at 5 % and {uneven_strict}
