@@ -140,6 +140,7 @@ def design(study, contrast, question, paired, **given):
         "left_out": [],
         "confounders": [],
         "treatment_unknown": False,
+        "noisy_few": False,
         "problem": "",
         "warnings": [],
         "genes_left_out": 3,

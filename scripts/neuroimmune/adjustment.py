@@ -184,17 +184,31 @@ def explained_by(rows, question, settings):
     least `min_attenuation` of it and its p is above `max_p`, provided the two can be separated.
     The factor that the question asks about explains nothing away.
     """
-    for adjustment, word in (
-        ("treatment", "treatment"),
-        ("erythroid", "composition"),
-        ("composition", "composition"),
-    ):
+    for adjustment in _taking(rows, question, settings):
+        if rows[adjustment]["p"] > settings["max_p"]:
+            return "treatment" if adjustment == "treatment" else "composition"
+    return ""
+
+
+def in_part_explained_by(rows, question, settings):
+    """Adjustments that take most of an effect away and leave a significant rest.
+
+    Marker scores are noisy, so the rest of a confounded effect becomes significant as cohorts
+    grow: the verdict's detail says so (docs/validation.md).
+    """
+    return [a for a in _taking(rows, question, settings) if rows[a]["p"] <= settings["max_p"]]
+
+
+def _taking(rows, question, settings):
+    """Adjustments that can be separated and take `min_attenuation` of the effect away."""
+    found = []
+    for adjustment in ("treatment", "erythroid", "composition"):
         row = rows.get(adjustment)
         if row is None or row["status"] or adjustment == QUESTION_FACTOR[question]:
             continue
-        if row["attenuation"] >= settings["min_attenuation"] and row["p"] > settings["max_p"]:
-            return word
-    return ""
+        if row["attenuation"] >= settings["min_attenuation"]:
+            found.append(adjustment)
+    return found
 
 
 def not_separable(rows, question):

@@ -11,6 +11,9 @@ from .studies import QUESTION_FACTOR
 
 # Factors whose complete separation between the groups makes a contrast confounded.
 FACTORS = ("treatment", "batch", "tissue", "fraction", "sex")
+# From here on, a model with one spread for both groups calls too much: how many times as many
+# subjects the larger group has, and how many times the SD of the other.
+FEW, NOISY = 1.5, 1.4
 # Words of the sample table for a value that nobody recorded.
 UNKNOWN = ("", "unknown")
 NOT_KNOWN = "{} is not known"
@@ -84,6 +87,9 @@ def run_contrast(study, name, contrast, labels, tables, settings):
         key = {"study": study, "contrast": name, "stratum": stratum}
         scores = part["profiles"].obsm["scores"]
         whiten, report["correlation"] = whitening_of(scores, kept, design, contrast)
+        spread = uneven_spread(scores, kept, contrast)
+        report["noisy_few"] = bool(spread)
+        report["warnings"] += [spread] if spread else []
         if report["correlation"] is not None:
             report["formula"] += f" (correlation {report['correlation']:.2f})"
         sets = compare_sets(part, kept, design, whiten, contrast, settings, "/".join(key.values()))
@@ -301,6 +307,26 @@ def _imbalances(kept, contrast, confounded):
             )
             said.append(f"{factor.capitalize()} is unevenly spread ({words}).")
     return said
+
+
+def uneven_spread(scores, kept, contrast):
+    """Warning where the smaller group of an unpaired contrast varies more, else ''."""
+    sizes = kept["arm"].value_counts()
+    if contrast.get("paired") or len(sizes) < 2 or sizes.min() < 2:
+        return ""
+    if sizes.max() < FEW * sizes.min():
+        return ""
+    few, many = int(sizes.idxmin()), int(sizes.idxmax())
+    spread = [scores.loc[kept.index[kept["arm"] == arm]].std() for arm in (few, many)]
+    times = (spread[0] / spread[1]).median()
+    if not times >= NOISY:
+        return ""
+    name = {1: contrast["case"], 0: contrast["reference"]}
+    return (
+        f"{name[few]} ({sizes[few]} subjects) varies {times:.1f} times as much as {name[many]} "
+        f"({sizes[many]}; standard deviation of the median set): the p-values, which take one "
+        "spread for both, are too small."
+    )
 
 
 def whitening_of(scores, kept, design, contrast):

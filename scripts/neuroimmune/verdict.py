@@ -3,7 +3,7 @@
 import math
 
 from .adjustment import COLUMNS as ADJUSTED_COLUMNS
-from .adjustment import explained_by, not_separable
+from .adjustment import explained_by, in_part_explained_by, not_separable
 from .contrast import SET_COLUMNS, SET_TEXT, adjust
 from .files import read_table
 
@@ -97,6 +97,8 @@ def judge(row, adjusted, design, settings):
         factors = ", ".join(item["factor"] for item in design["confounders"])
         return "not measurable", f"confounded by {factors}", f"{factors} separates the groups"
     notes = ["treatment unknown"] if design["treatment_unknown"] else []
+    if design["noisy_few"]:
+        notes.append("the smaller group varies more")
     if _moves(row, settings):
         effect = row["log2_fold_change"]
         words = f"{fold_words(effect)} relative to matched genes, q {row['q']:.2g}"
@@ -109,6 +111,10 @@ def judge(row, adjusted, design, settings):
             notes += [
                 f"not separable from {NUISANCES[name]}"
                 for name in not_separable(adjusted, design["question"])
+            ]
+            notes += [
+                f"in part explained by {NUISANCES[name]}"
+                for name in in_part_explained_by(adjusted, design["question"], settings)
             ]
         return "higher" if effect > 0 else "lower", "; ".join(notes), "; ".join([words, *notes])
     low, high = row["ci90_low"], row["ci90_high"]

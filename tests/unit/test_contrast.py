@@ -260,6 +260,21 @@ def test_paired_subject_changes():
     assert result["sets"]["permutation_floor"].eq(2 / 32).all()
 
 
+@pytest.mark.parametrize(
+    ("n_case", "factor", "warned"), [(4, 2.0, True), (4, 1.0, False), (12, 2.0, False)]
+)
+def test_a_small_noisy_group_is_warned_of(n_case, factor, warned):
+    rng = np.random.default_rng(3)
+    obs = samples(12).iloc[12 - n_case :].assign(arm=[1] * n_case + [0] * 12)
+    scores = pd.DataFrame(rng.normal(size=(n_case + 12, 50)), index=obs.index)
+    scores.iloc[:n_case] *= factor
+    said = contrasts.uneven_spread(scores, obs, PLAIN)
+    assert bool(said) == warned
+    if warned:
+        assert said.startswith("aiha (4 subjects) varies ") and "healthy (12;" in said
+        assert contrasts.uneven_spread(scores, obs, PLAIN | {"paired": True}) == ""
+
+
 def test_a_third_group_changes_nothing():
     tables = study()
     alone = run(tables)["sets"]

@@ -25,6 +25,7 @@ DESIGN = {
     "problem": "",
     "confounders": [],
     "treatment_unknown": False,
+    "noisy_few": False,
 }
 ROW = {
     "study": "GSE1",
@@ -104,6 +105,7 @@ CONFOUNDED = {"confounders": [{"factor": "treatment", "case": "x", "reference": 
         (WIDE, {}, "inconclusive", ""),
         ({}, {"treatment_unknown": True}, "higher", "treatment unknown"),
         (WIDE, {"treatment_unknown": True}, "inconclusive", "treatment unknown"),
+        ({}, {"noisy_few": True}, "higher", "the smaller group varies more"),
     ],
 )
 def test_every_branch(row, design, wanted, detail):
@@ -166,6 +168,13 @@ def test_treatment_comes_before_composition_and_what_is_left_is_said():
     assert verdict({}, {}, gone("composition"))[2].endswith(
         "; 1.15-fold up once erythroid RNA or cell mix is adjusted for"
     )
+
+
+def test_a_significant_rest_of_a_halved_effect_is_said():
+    ladder = gone("erythroid", log2_fold_change=0.4, attenuation=0.6, p=0.01)
+    assert verdict({}, {}, ladder)[:2] == ("higher", "in part explained by erythroid RNA")
+    assert verdict({"family": "confounder"}, {}, ladder)[:2] == ("higher", "")
+    assert verdict(TIGHT, {}, ladder)[:2] == ("no difference", "")
 
 
 def test_what_cannot_be_separated_is_said():
