@@ -218,6 +218,25 @@ def test_left_out_samples_leave_their_columns_counted():
     np.testing.assert_array_equal(data.layers["counts"][0], raw["GSM1"])
 
 
+def test_what_merged_samples_differ_in_is_joined_or_blank():
+    table = samples(
+        subject=["a", "a", "b", "b"],
+        group=["case", "case", "control", "control"],
+        batch=["2", "1", "1", "1"],
+        sex=["female", "", "male", "male"],
+        age=["40", "41", "50", "50"],
+        dose=["5", "10", "", ""],
+    )
+    raw = pd.DataFrame(
+        np.arange(1, 21.0).reshape(5, 4), list("vwxyz"), [f"GSM{i}" for i in range(1, 5)]
+    )
+    data, *_ = profiles.from_counts(table, raw, [], "f", lambda ids: [])
+    fields = data.obs.loc["GSM1+GSM2", ["batch", "sex", "age", "dose"]]
+    assert fields.to_list() == ["1+2", "female", "", ""]
+    assert data.obs.loc["GSM3+GSM4", ["batch", "age"]].to_list() == ["1", "50"]
+    assert data.obs["samples"].to_list() == ["GSM1+GSM2", "GSM3+GSM4"]
+
+
 def test_profiles_round_trip(tmp_path):
     raw = pd.DataFrame(
         np.arange(1, 21.0).reshape(5, 4),

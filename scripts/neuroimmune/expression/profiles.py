@@ -1,5 +1,7 @@
 """Assemble profiles.h5ad: one row a biological sample (replicates merged), log2 expression."""
 
+from functools import partial
+
 from ..errors import UserError
 from ..genes import names_beside
 from ..studies import SAMPLE_FIELDS
@@ -166,16 +168,20 @@ def attrition_table(steps):
     return pd.DataFrame(steps, columns=["step", "unit", "left_out", "reason", "examples"])
 
 
+def joined(field, values):
+    """What merged samples have in a field, joined by + where they differ ('' for a number)."""
+    known = sorted(set(values) - {""})
+    return "" if len(known) > 1 and field in ("age", "dose") else "+".join(known)
+
+
 def _assemble(values, samples, names, var, summary):
     import anndata
+    import pandas as pd
 
-    first = samples.assign(profile=names.to_numpy()).drop_duplicates("profile")
-    first = first.set_index("profile").loc[list(values.columns)]
-    obs = first[[*SAMPLE_FIELDS[:-1], "title"]].copy()
-    # Visits on different doses that are merged have no dose.
-    doses = samples.groupby(names.to_numpy())["dose"].nunique()
-    obs.loc[doses.reindex(obs.index) > 1, "dose"] = ""
-    obs["samples"] = first.index.to_numpy()
+    merged = samples.groupby(names.to_numpy(), sort=False)
+    fields = {field: merged[field].agg(partial(joined, field)) for field in SAMPLE_FIELDS[:-1]}
+    obs = pd.DataFrame({**fields, "title": merged["title"].first()}).loc[list(values.columns)]
+    obs["samples"] = obs.index.to_numpy()
     obs["stratum"] = STRATUM
     obs.index = obs.index.astype(str)
     obs.index.name = None

@@ -1,12 +1,14 @@
 """Sum the counts of a study's cells to profiles: one a subject, group and cell type."""
 
+from functools import partial
+
 from ..errors import UserError, some
 from ..genes import names_beside
 from ..studies import SAMPLE_FIELDS
 from . import counts as bulk_counts
 from .cell_types import UNASSIGNED, join_genes
 from .cells import blocks, read_tables
-from .profiles import STRATUM, attrition_table, library_warnings
+from .profiles import STRATUM, attrition_table, joined, library_warnings
 
 COMPOSITION = ("profile", "subject", "group", "fraction", "cell_type", "n_cells", "share")
 
@@ -69,12 +71,8 @@ def composition(table):
     long = numbers.stack().rename("n_cells").reset_index()
     long["share"] = share.stack().to_numpy()
     about = table.groupby("profile")[["subject", "group"]].first()
-    about["fraction"] = table.groupby("profile")["fraction"].agg(_joined)
+    about["fraction"] = table.groupby("profile")["fraction"].agg(partial(joined, "fraction"))
     return long.join(about, on="profile")[list(COMPOSITION)]
-
-
-def _joined(values):
-    return "+".join(sorted(set(values) - {""}))
 
 
 def choose_strata(table, contrasts, min_cells, min_subjects):
@@ -302,7 +300,7 @@ def _assemble(values, profiles, table, samples, var, summary):
     for profile in profiles.to_dict("records"):
         cells = used[used["profile"] == profile["base"]]
         own = known.loc[[s for s in known.index if s in set(cells["sample"])]]
-        row = {field: _joined(own[field]) for field in SAMPLE_FIELDS[:-1]}
+        row = {field: joined(field, own[field]) for field in SAMPLE_FIELDS[:-1]}
         row |= {"subject": cells["subject"].iloc[0], "group": cells["group"].iloc[0]}
         row |= {"title": own["title"].iloc[0], "samples": "+".join(own.index)}
         row |= {key: profile[key] for key in ("stratum", "cell_type", "n_cells")}
