@@ -1,18 +1,22 @@
 """What every Snakemake script shares: the job context, and a digest of the code it runs."""
 
-import ast
 import contextlib
 import hashlib
 import logging
 import os
+import re
 import sys
 import traceback
 from functools import cache
 from pathlib import Path
+from types import CodeType
 
 from .errors import UserError
 
 PACKAGE = Path(__file__).parent
+IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)|import[ \t]+(.*))", re.M
+)
 # Set by the Snakefile under --quiet all: scripts then say nothing but errors.
 QUIET = "NEUROIMMUNE_QUIET"
 
@@ -71,7 +75,7 @@ def code_of(script):
     digest = hashlib.sha256()
     for path in sorted(import_closure(PACKAGE.parent / script)):
         digest.update(path.name.encode())
-        digest.update(_syntax(path).encode())
+        digest.update(_meaning(path))
     return digest.hexdigest()[:16]
 
 
@@ -87,46 +91,49 @@ def import_closure(script):
     return seen
 
 
+# Every start of Snakemake takes these digests, in every job on a cluster too, so they are made from
+# what the compiler gives and not from Python's syntax tree, which takes twice as long.
 @cache
-def _tree(path):
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _meaning(path):
+    code = compile(path.read_bytes(), path.name, "exec", optimize=0)
+    return hashlib.sha256(repr(_plain(code)).encode()).digest()
 
 
-@cache
-def _syntax(path):
-    return ast.dump(_tree(path))
-
-
-def _statements(node):
-    """All statements below the node; ast.walk would visit every expression too, at every start."""
-    for part in ("body", "orelse", "handlers", "finalbody", "cases"):
-        for statement in getattr(node, part, ()):
-            yield statement
-            yield from _statements(statement)
+def _plain(value):
+    """What a code object does: all but lines, columns and file names."""
+    if isinstance(value, CodeType):
+        names = value.co_names, value.co_varnames, value.co_cellvars, value.co_freevars
+        kinds = value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount, value.co_flags
+        consts = [_plain(each) for each in value.co_consts]
+        return value.co_name, value.co_code, value.co_exceptiontable, names, kinds, consts
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    # The order of a set differs from process to process.
+    return sorted(map(repr, value)) if isinstance(value, frozenset) else value
 
 
 @cache
 def _imports(path):
     found = []
-    for node in _statements(_tree(path)):
-        if isinstance(node, ast.ImportFrom):
-            if node.level:
-                base = path.parents[node.level - 1]
-            elif node.module and node.module.split(".")[0] == PACKAGE.name:
-                base = PACKAGE.parent
-            else:
-                continue
-            base = base.joinpath(*(node.module or "").split("."))
-            found += [base / alias.name for alias in node.names] + [base]
-        elif isinstance(node, ast.Import):
-            found += [
-                PACKAGE.parent.joinpath(*alias.name.split("."))
-                for alias in node.names
-                if alias.name.split(".")[0] == PACKAGE.name
-            ]
+    for dots, module, names, modules in IMPORT.findall(path.read_text(encoding="utf-8")):
+        if dots or module.split(".")[0] == PACKAGE.name:
+            base = path.parents[len(dots) - 1] if dots else PACKAGE.parent
+            base = base.joinpath(*module.split("."))
+            found += [base, *(base / name for name in _first_words(names))]
+        found += [
+            PACKAGE.parent.joinpath(*name.split("."))
+            for name in _first_words(modules)
+            if name.split(".")[0] == PACKAGE.name
+        ]
     files = []
-    for module in found:
+    for module in dict.fromkeys(found):
         packages = [parent for parent in module.parents if parent.is_relative_to(PACKAGE)]
         files += [module.with_suffix(".py")]
         files += [package / "__init__.py" for package in (module, *packages)]
-    return [file for file in files if file.is_file()]
+    return [file for file in dict.fromkeys(files) if file.is_file()]
+
+
+def _first_words(names):
+    """The names in the rest of an import statement, without 'as' and comments."""
+    plain = re.sub("#.*", "", names).strip("()")
+    return [part.split()[0] for part in plain.split(",") if part.strip()]

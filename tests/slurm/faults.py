@@ -23,7 +23,7 @@ class Fault(NamedTuple):
     outcome: str = "same"
     # Must stand in Slurm's log of a job, or on the console.
     evidence: str = ""
-    deadline: int = 240
+    deadline: int = 400
     # Before the failed run can be repeated.
     unlock: bool = False
 
@@ -139,13 +139,13 @@ FAULTS = {
         freeze_script,
         ("--set-resources", f"{RULE}:runtime=attempt", "compare_scorers:runtime=attempt"),
         evidence="DUE TO TIME LIMIT",
-        deadline=400,
+        deadline=600,
     ),
     "scancel": Fault(cancel, evidence=RETRIED),
     "requeued": Fault(requeue),
     "script killed": Fault(kill_script, evidence=RETRIED),
     "slurmd killed and restarted after 4 s": Fault(restart_slurmd),
-    "node lost for 45 s": Fault(lose_node, deadline=400),
+    "node lost for 45 s": Fault(lose_node, deadline=600),
     "slurmctld killed and restarted": Fault(restart_slurmctld),
     "Snakemake killed": Fault(kill_snakemake, outcome="", unlock=True),
     "Snakemake interrupted (Ctrl-C)": Fault(interrupt_snakemake, outcome=""),

@@ -40,7 +40,7 @@ def inner(tmp_path_factory):
 
 def test_the_same_bytes_as_a_local_run(inner, config, finished, tmp_path):
     folder = tmp_path / "run"
-    process = machine.through_slurm(inner, config, folder, deadline=300)
+    process = machine.through_slurm(inner, config, folder, deadline=500)
     code, console = process.wait(), Path(f"{folder}.log").read_text()
     assert code == 0, console[-3000:]
     assert "has been submitted with SLURM jobid" in console

@@ -91,7 +91,7 @@ def test_comments_do_not_change_the_digest_but_code_does(tmp_path, monkeypatch):
     monkeypatch.setattr(workflow, "PACKAGE", tmp_path / "neuroimmune")
 
     def digest(text):
-        for cached in (workflow._tree, workflow._syntax, workflow._imports):
+        for cached in (workflow._meaning, workflow._imports):
             cached.cache_clear()
         deep.write_text(text)
         return workflow.code_of("s.py")
