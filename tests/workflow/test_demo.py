@@ -246,6 +246,7 @@ def test_an_edited_method_reruns_its_stage_and_what_follows(copy):
         "test_contrast": 4,
         "compare_scorers": 4,
         "test_composition": 1,
+        "test_coupling": 4,
         "give_verdicts": 1,
         "pool_studies": 1,
         "check_controls": 1,
@@ -254,7 +255,7 @@ def test_an_edited_method_reruns_its_stage_and_what_follows(copy):
         "write_workbook": 1,
         "write_crate": 1,
         "all": 1,
-        "total": 17,
+        "total": 21,
     }
 
 
