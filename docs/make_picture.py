@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "report-simulated.png"
-SIZE = {"width": 1100, "height": 780}
+SIZE = {"width": 1280, "height": 1100}
 
 
 def main(page="demo/run/results/report/index.html"):
