@@ -14,7 +14,8 @@ from pathlib import Path
 
 # Not workflow.basedir: as a module this file lies elsewhere than the main Snakefile.
 BASE = Path(str(workflow.current_basedir)).parent
-if hasattr(workflow.current_basedir, "hosted_repo"):
+HOSTED = hasattr(workflow.current_basedir, "hosted_repo")
+if HOSTED:
     # A module from GitHub or GitLab: Snakemake fetches its files one by one, but scripts need the
     # whole library, and the configuration lies beside it.
     hosted = workflow.current_basedir
@@ -28,9 +29,6 @@ if hasattr(workflow.current_basedir, "hosted_repo"):
                 archive.extractall(f"{folder}/tree", filter="data")
             if not BASE.exists():
                 os.rename(f"{folder}/tree", BASE)
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, (str(BASE / "scripts"), os.environ.get("PYTHONPATH")))
-    )
 sys.path.insert(0, str(BASE / "scripts"))
 
 from neuroimmune import settings
@@ -40,10 +38,12 @@ from neuroimmune.settings import chosen
 from neuroimmune.slurm import check_executor
 from neuroimmune.report import console
 from neuroimmune.validation import read_yaml
-from neuroimmune.workflow import QUIET, code_of
+from neuroimmune.workflow import QUIET, code_of, let_jobs_import
 from snakemake.settings.enums import Quietness
 from snakemake.utils import update_config
 
+if HOSTED:
+    let_jobs_import(BASE / "scripts")
 if Path("config/config.yaml").exists():
 
     configfile: "config/config.yaml"

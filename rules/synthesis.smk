@@ -80,7 +80,7 @@ rule pool_studies:
             "max_q": config["verdict"]["max_q"],
             "margin_fold": config["contrast"]["margin_fold"],
         },
-        schema=RUN["schemas"] + "/tissue_classes.schema.yaml",
+        schemas=RUN["schemas"],
         code=code_of("pool_studies.py"),
     message:
         "Pooling the studies"
@@ -105,7 +105,7 @@ rule check_controls:
         runtime=10,
     params:
         studies=RUN["study_labels"],
-        schema=RUN["schemas"] + "/tissue_classes.schema.yaml",
+        schemas=RUN["schemas"],
         code=code_of("check_controls.py"),
     message:
         "Checking the workflow's own controls"

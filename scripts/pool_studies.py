@@ -13,13 +13,14 @@ with job(snakemake):
             snakemake.params.studies.items(), snakemake.input.summaries, strict=True
         )
     }
+    schemas = snakemake.params.schemas
     result = pool_studies(
         read_verdicts(snakemake.input.verdicts),
         read_adjusted(snakemake.input.adjusted),
         [entry for path in snakemake.input.designs for entry in read_json(path)],
         read_table(snakemake.input.shared),
         studies,
-        read_tissue_classes(snakemake.input.classes, snakemake.params.schema),
+        read_tissue_classes(snakemake.input.classes, f"{schemas}/tissue_classes.schema.yaml"),
         snakemake.params.settings,
     )
     for name in ("meta", "studies", "excluded"):

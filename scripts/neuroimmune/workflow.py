@@ -66,6 +66,12 @@ def job(snakemake):
             root.removeHandler(handler)
 
 
+def let_jobs_import(scripts):
+    """Have the scripts of all jobs find this package in the folder `scripts`."""
+    found = filter(None, (str(scripts), os.environ.get("PYTHONPATH")))
+    os.environ["PYTHONPATH"] = os.pathsep.join(found)
+
+
 def code_of(script):
     """Digest of a script and of all modules of this package that it imports, directly or not.
 
