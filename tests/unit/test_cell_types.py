@@ -175,3 +175,13 @@ def test_a_study_is_merged_and_twice_the_same(study):
     pd.testing.assert_frame_equal(merged.obs, again.obs)
     for name in ("X_harmony", "X_umap"):
         np.testing.assert_array_equal(merged.obsm[name], again.obsm[name])
+
+
+def test_many_cells_are_searched_approximately(monkeypatch):
+    rng = np.random.default_rng(0)
+    components = rng.normal(size=(600, 8)).astype(np.float32)
+    exact = cell_types.find_neighbours(components, SETTINGS).obsp["distances"] > 0
+    monkeypatch.setattr(cell_types, "NEAR_ALL", 100)
+    found = [cell_types.find_neighbours(components, SETTINGS).obsp["distances"] for _ in range(2)]
+    assert exact.multiply(found[0] > 0).nnz > 0.95 * exact.nnz
+    assert (found[0] != found[1]).nnz == 0

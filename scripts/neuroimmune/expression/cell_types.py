@@ -202,15 +202,30 @@ def find_neighbours(components, settings):
 
     data = anndata.AnnData(np.zeros((len(components), 0), dtype=np.float32))
     data.obsm["X_harmony"] = components
+    nearest = min(settings["neighbours"], len(components) - 1)
+    exact = len(components) <= NEAR_ALL
     scanpy.pp.neighbors(
         data,
-        n_neighbors=min(settings["neighbours"], len(components) - 1),
+        n_neighbors=nearest,
         use_rep="X_harmony",
         method="gauss",
-        transformer="sklearn" if len(components) <= NEAR_ALL else "pynndescent",
+        transformer="sklearn" if exact else _approximate(nearest, settings["seed"]),
         random_state=settings["seed"],
     )
     return data
+
+
+def _approximate(nearest, seed):
+    """Search of nearest neighbours that takes time in proportion to the cells (pynndescent)."""
+    from pynndescent import PyNNDescentTransformer
+    from scipy import sparse
+
+    class Transformer(PyNNDescentTransformer):
+        # pynndescent 0.7 gives a csr_array, which scanpy 1.11 does not take.
+        def fit_transform(self, X, y=None):
+            return sparse.csr_matrix(super().fit_transform(X, y))
+
+    return Transformer(n_neighbors=nearest, random_state=seed, n_jobs=1)
 
 
 def find_clusters(neighbours, settings):
