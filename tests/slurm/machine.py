@@ -161,12 +161,14 @@ def send(pid, name):
 
 
 def digests(directory):
-    """Relative path -> digest of every table and JSON file among the results."""
+    """Relative path -> digest of every table, workbook, archive and JSON file among the results."""
     results = directory / "results"
     return {
         path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(results.rglob("*"))
-        if path.suffix in (".tsv", ".json") and not {"logs", "benchmarks"} & set(path.parts)
+        if path.suffix in (".tsv", ".json", ".xlsx", ".gz")
+        and not {"logs", "benchmarks"} & set(path.parts)
+        and path.name != "ro-crate-metadata.json"  # has the dates of the downloads
     }
 
 
