@@ -28,8 +28,8 @@ pytestmark = pytest.mark.skipif(
 # A series whose header was rebuilt names no platform; what it lacks is said.
 INCOMPLETE = {"GSE17156": "source.platform is GPL0"}
 # In GSE49454 the visits of a patient are coded in the titles, which no draft can know.
-SAME_GROUPS = ["GSE159094", "GSE201926", "GSE4107", "GSE42872", "GSE49454", "GSE52778"]
-SAME_SUBJECTS = ["GSE159094", "GSE201926", "GSE4107", "GSE42872", "GSE52778"]
+SAME_GROUPS = ["GSE159094", "GSE201926", "GSE4107", "GSE42872", "GSE49454", "GSE52778", "GSE78193"]
+SAME_SUBJECTS = [*SAME_GROUPS[:4], "GSE52778", "GSE65391", "GSE78193"]
 
 
 @pytest.fixture(scope="module")
