@@ -20,7 +20,9 @@ COLUMNS = (
     "vif",
     "attenuation",
 )
+WHOLE = "all"  # the cell type of a profile that all cells are summed in
 SHOWN_ONLY = "shown only: treatment is not recorded for every subject"
+ONE_TYPE = "not adjusted: the stratum is one cell type"
 UNTREATED = "every subject is untreated: the score is what the HPA question asks, not a nuisance"
 
 
@@ -57,17 +59,20 @@ def adjusted_effects(tables, kept, design, whiten, report, settings):
     relative = relative_expression(tables["profiles"][kept.index], controls)
     scores = tables["profiles"].obsm["scores"].loc[kept.index]
     scores = scores.loc[:, scores.notna().all()].T
-    panel = _panel(tables, relative)
+    profiles = tables["profiles"][kept.index]
+    panel = _panel(tables, relative) | {"cells": profiles.obsm.get("cell_numbers")}
     free = len(design) - design.shape[1]
     design = whiten @ design
     scores = scores @ whiten.T
     base = adjust.fit_each(scores, [design.to_numpy()] * len(scores))
     parts = [_rows(base, "none", "", "", 0, base)]
-    refused = _treatment_refused(kept, report)
+    refused = {"treatment": _treatment_refused(kept, report)}
+    if "cell_type" in kept and (kept["cell_type"] != WHOLE).any():
+        refused["composition"] = ONE_TYPE
     for name in adjust.ADJUSTMENTS[1:]:
-        if name == "treatment" and refused:
+        if refused.get(name):
             empty = base[[]].reindex(columns=base.columns)
-            parts.append(_rows(empty, name, refused, "", 0, base))
+            parts.append(_rows(empty, name, refused[name], "", 0, base))
             continue
         chosen = {row: _covariate(panel, name, row, free, whiten, settings) for row in scores.index}
         note = SHOWN_ONLY if name == "treatment" and report["treatment_unknown"] else ""
@@ -109,10 +114,16 @@ def _covariate(panel, adjustment, set_id, free, whiten, settings):
         types = {name: genes.get(name, {}) for name in settings["composition_sets"]}
         # One component for every five degrees of freedom, and never fewer than two left.
         most = min(settings["composition_components"], max(1, free // 5), free - 2)
-        matrix, count, names = adjust.composition(relative, types, own, fewest, most)
+        if panel["cells"] is None:
+            matrix, count, names = adjust.composition(relative, types, own, fewest, most)
+            words = "components of"
+        else:
+            odds = adjust.log2_odds(panel["cells"])
+            matrix, _, names = adjust.composition(odds, {n: {n: 1} for n in odds}, set(), 1, most)
+            count, words = 0, "components of the counted shares of"
         k = 0 if matrix is None else matrix.shape[1]
         matrix = None if matrix is None else whiten @ matrix
-        return matrix, count, f"{k} components of {', '.join(names) or 'no cell type'}"
+        return matrix, count, f"{k} {words} {', '.join(names) or 'no cell type'}"
     never = settings["exposure_never"].get(panel["axis"][set_id], [])
     own |= {id_of[name] for name in never if name in id_of}
     for source in settings["exposure_sets"]:

@@ -6,6 +6,7 @@ variances on the logit of the shares.
 
 from .contrast import adjust, design_of, whitening_of
 from .stats import linear
+from .stats.adjust import log2_odds
 
 COLUMNS = (
     "study",
@@ -27,18 +28,6 @@ COLUMNS = (
     "q",
     "status",
 )
-PSEUDOCOUNT = 0.5
-
-
-def log2_odds(numbers):
-    """log2 odds of each cell type in each profile, with 0.5 added to every number of cells.
-
-    numbers: DataFrame profiles x cell types.
-    """
-    import numpy as np
-
-    shares = (numbers + PSEUDOCOUNT).div((numbers + PSEUDOCOUNT).sum(axis=1), axis=0)
-    return np.log2(shares / (1 - shares))
 
 
 def compare_composition(study, name, contrast, composition, obs, settings):

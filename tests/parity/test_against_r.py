@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from neuroimmune import sensitivity
-from neuroimmune.composition import log2_odds
 from neuroimmune.contrast import adjust
 from neuroimmune.expression.counts import log_cpm
 from neuroimmune.stats import adjust as adjustment
@@ -383,7 +382,7 @@ def test_shares_of_cell_types_follow_propeller():
     numbers = table("cell_numbers", "type")
     design = table("design_two_group", "sample").rename(columns={"group": "case"})
     wanted = table("cell_shares", "type")
-    found = linear.fit(log2_odds(numbers.T).T, design, robust=True)
+    found = linear.fit(adjustment.log2_odds(numbers.T).T, design, robust=True)
     close(found["coefficient"] * np.log(2), wanted["coef"])
     for name in ("t", "p"):
         close(found[name], wanted[name], 1e-6)

@@ -103,6 +103,32 @@ def ladder(tables, contrast=CONTRAST, settings=SETTINGS):
     )
 
 
+def counted(tables, cell_type="all"):
+    """The same study from single cells: cases have three times as many B cells."""
+    profiles = tables["profiles"]
+    profiles.obs["cell_type"] = cell_type
+    b_cells = np.where(profiles.obs["group"] == "aiha", 300, 100) + np.arange(len(profiles.obs))
+    numbers = pd.DataFrame({"B cell": b_cells, "T cell": 500, "monocyte": 400})
+    profiles.obsm["cell_numbers"] = numbers.set_index(profiles.obs_names)
+    return tables
+
+
+def test_counted_shares_stand_in_for_marker_scores():
+    table = ladder(counted(study(n=12)))
+    rows = table.xs("composition", level="adjustment")
+    words = "2 components of the counted shares of B cell, T cell, monocyte"
+    assert rows["covariate"].str.replace(r"^\d", "2", regex=True).eq(words).all()
+    # The shares separate the groups here, and nothing can be told from them.
+    assert rows["status"].str.startswith("not separable").all()
+    assert (table.xs("none", level="adjustment")["status"] == "").all()
+
+
+def test_one_cell_type_is_not_adjusted_for_the_mix():
+    rows = ladder(counted(study(n=12), "B cell")).xs("composition", level="adjustment")
+    assert rows["status"].eq("not adjusted: the stratum is one cell type").all()
+    assert rows["log2_fold_change"].isna().all()
+
+
 @pytest.fixture(scope="module")
 def found():
     return ladder(study(n=12))

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neuroimmune.composition import COLUMNS, compare_composition, log2_odds
+from neuroimmune.composition import COLUMNS, compare_composition
+from neuroimmune.stats.adjust import log2_odds
 
 SETTINGS = {"min_subjects": 3, "min_cells": 20}
 CONTRAST = {"question": "aiha_vs_healthy", "case": "aiha", "reference": "healthy"}

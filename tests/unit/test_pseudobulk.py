@@ -148,6 +148,10 @@ def test_the_form_is_that_of_bulk_counts(study):
         np.testing.assert_allclose(whole.obs[column], bulk.obs[column])
     assert set(bulk.obs) <= set(data.obs) and set(bulk_summary) == set(summary)
     assert list(bulk.var) == list(data.var) and set(bulk.uns) == set(data.uns)
+    assert list(whole.obsm["cell_numbers"].sum(axis=1)) == list(whole.obs["n_cells"])
+    for kind in set(data.obs["cell_type"]) - {"all"}:
+        rows = data[(data.obs["cell_type"] == kind).to_numpy()]
+        assert list(rows.obsm["cell_numbers"][kind]) == list(rows.obs["n_cells"])
 
 
 def test_pools_are_taken_apart_by_the_table_of_cells(study):

@@ -238,8 +238,9 @@ def from_cells(obs, files, notes, samples, contrasts, settings, globins_of, apar
     obs: cells of cells.h5ad; files: dict of sample -> h5ad; notes: as from `cells_lost`; samples:
     the curated table; settings: 'min_cells' and 'min_subjects'; globins_of: function from gene
     identifiers to those of globins; apart: keep a subject's fractions apart. The AnnData has the
-    form of `profiles.from_counts`, a stratum a cell type and 'all', and obs also 'cell_type',
-    'n_cells'. Log-CPM and TMM are made within each stratum.
+    form of `profiles.from_counts`, a stratum a cell type and 'all', obs also 'cell_type' and
+    'n_cells', and obsm 'cell_numbers' (cells of each type of the subject). Log-CPM and TMM are made
+    within each stratum.
     Raises UserError where no subject has enough cells.
     """
     import pandas as pd
@@ -280,6 +281,8 @@ def from_cells(obs, files, notes, samples, contrasts, settings, globins_of, apar
     }
     var = pd.DataFrame({"label": labels.reindex(counts.index).fillna("")}, index=counts.index)
     data = _assemble(values, profiles, table, samples, var, summary)
+    numbers = mix.pivot(index="profile", columns="cell_type", values="n_cells").fillna(0)
+    data.obsm["cell_numbers"] = numbers.loc[profiles["base"]].set_axis(data.obs_names)
     data.layers["counts"] = counts.T.to_numpy()
     data.obs["library_size"] = library.to_numpy()
     data.obs["effective_library_size"] = pd.concat(effective)[list(counts.columns)].to_numpy()

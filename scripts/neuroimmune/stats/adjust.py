@@ -6,6 +6,7 @@ error rate under confounding; surrogate variables of the residuals do not (docs/
 """
 
 ADJUSTMENTS = ("none", "erythroid", "composition", "treatment")
+PSEUDOCOUNT = 0.5  # cells
 
 
 def marker_score(relative, genes, left_out, min_genes):
@@ -41,6 +42,17 @@ def composition(relative, cell_types, left_out, min_genes, components):
     left, size, _ = np.linalg.svd(np.column_stack(scores), full_matrices=False)
     k = min(components, len(scores))
     return left[:, :k] * size[:k], n_genes, names
+
+
+def log2_odds(numbers):
+    """log2 odds of each cell type in each profile, with 0.5 added to every number of cells.
+
+    numbers: DataFrame profiles x cell types.
+    """
+    import numpy as np
+
+    shares = (numbers + PSEUDOCOUNT).div((numbers + PSEUDOCOUNT).sum(axis=1), axis=0)
+    return np.log2(shares / (1 - shares))
 
 
 def inflation(design):
