@@ -109,7 +109,8 @@ def killed_at_random_moments(place):
 
 def interrupted(place):
     process = place.start()
-    time.sleep(place.random.uniform(3, place.seconds))
+    time.sleep(place.random.uniform(3, place.seconds / 2))
+    assert process.poll() is None, "it had ended"
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(60) != 0
     place.again()
