@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "unshare", "nsenter")
+PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "unshare", "nsenter", "setpriv")
 NAMESPACES = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 CONFIG = """\
 studies_dir: {root}/demo/studies
@@ -45,7 +45,8 @@ def cluster(folder):
     ports = dict(zip(("SLURMCTLD_PORT", "SLURMD_PORT"), free_ports(2), strict=True))
     with open(folder / "out", "w") as out:
         process = subprocess.Popen(
-            ["unshare", *NAMESPACES, str(script), str(folder)],
+            # Ends with this process, even where that is killed.
+            ["setpriv", "--pdeathsig", "KILL", "unshare", *NAMESPACES, str(script), str(folder)],
             stdout=out,
             stderr=out,
             env=os.environ | ports,
