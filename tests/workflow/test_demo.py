@@ -340,8 +340,11 @@ def test_what_the_demo_cannot_pool_and_cannot_say(demo):
     claims = synthesis(demo, "evidence").set_index("claim_id")
     assert claims.loc["relapse", "finding"] == "not measurable"
     assert claims.loc["persistence", "finding"] == "not asked"
-    # Planted: beta-adrenergic signalling is higher in AIHA.
-    assert claims.loc["sympathetic_signalling", "n_for"] == 1
+    # Planted: beta-adrenergic signalling is higher in AIHA, in whole blood (GSE9000001), in
+    # monocytes, and with them in all cells (GSE9000004).
+    assert claims.loc["sympathetic_signalling", "n_for"] == 3
+    # What steroids leave of gr_response_down is no evidence.
+    assert claims.loc["hpa_brake", ["n_for", "n_against", "n_doubtful"]].to_list() == [0, 0, 1]
     assert claims.loc["sympathetic_signalling", "sentence"].startswith("Simulated data: ")
 
 
