@@ -281,12 +281,12 @@ def heat_map(name, title, genes, heads, cells):
     shown = [(symbol, sign) for symbol, sign in genes if any(s == symbol for s, _ in cells)]
     if not shown:
         return None
-    left, top, wide, high = 110, 112, 46, 18
+    left, top, wide, high = 110, 178, 46, 18
     shapes, places = [], {}
     for place, number in enumerate(used):
         x = left + wide * (place + 0.5)
         head = f"{heads[number]['label']} {heads[number]['sublabel']}"
-        shapes.append({**words(x, top - 6, _fit(head, 165), "slant"), "turn": -40})
+        shapes.append({**words(x, top - 6, _fit(head, 265), "slant"), "turn": -40})
     for row, (symbol, sign) in enumerate(shown):
         y = top + high * row
         text = f"{symbol} {'+' if sign > 0 else formats.MINUS}"
@@ -312,7 +312,7 @@ def heat_map(name, title, genes, heads, cells):
         f"bold where q over all genes is at most 0.05. {len(shown)} of {len(genes)} genes are "
         "expressed enough to be tested somewhere; an empty cell was not."
     )
-    size = (left + wide * len(used) + 170, top + high * len(shown) + 6)
+    size = (left + wide * len(used) + 215, top + high * len(shown) + 6)
     return figure(name, title, note, size, shapes, numbers)
 
 
