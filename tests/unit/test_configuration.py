@@ -70,14 +70,15 @@ def test_default_config_and_studies_are_valid():
 def test_config_typo_names_file_line_and_the_keys_there_are(tmp_path):
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     config["verdict"]["max_Q"] = config["verdict"].pop("max_q")
-    config["geo"]["connections"] = "many"
+    config["geo"]["deadline_minutes"] = "many"
     config["score"]["controls_per_gene"] = 1
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     line = {t.split(":")[0].strip(): i for i, t in enumerate(path.read_text().splitlines(), 1)}
     found = check_yaml(config, SCHEMAS / "config.schema.yaml", [path])
     assert found == [
-        f"{path}:{line['connections']}: geo.connections: found 'many'; expected a whole number",
+        f"{path}:{line['deadline_minutes']}: geo.deadline_minutes: found 'many'; expected a whole "
+        "number",
         f"{path}:{line['controls_per_gene']}: score.controls_per_gene: found 1; expected at least "
         "5",
         f"{path}:{line['verdict']}: verdict: 'max_q' is missing; add it here",
