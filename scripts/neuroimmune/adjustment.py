@@ -36,6 +36,8 @@ def relative_expression(profiles, controls):
 
     values = np.asarray(profiles.X, dtype=float)
     matched = control_numbers(profiles.var_names, controls)
+    if not matched:  # a stratum in which too few genes are measurable
+        return pd.DataFrame(index=profiles.obs_names)
     own = profiles.var_names.get_indexer(list(matched))
     controlled = values[:, np.array(list(matched.values()), dtype=int)].mean(axis=2)
     relative = values[:, own] - controlled

@@ -103,6 +103,12 @@ def ladder(tables, contrast=CONTRAST, settings=SETTINGS):
     )
 
 
+def test_a_stratum_without_controls_has_no_relative_expression():
+    tables = study(n=3)
+    table = relative_expression(tables["profiles"], tables["controls"].iloc[:0])
+    assert table.shape == (6, 0) and list(table.index) == list(tables["profiles"].obs_names)
+
+
 def counted(tables, cell_type="all"):
     """The same study from single cells: cases have three times as many B cells."""
     profiles = tables["profiles"]
