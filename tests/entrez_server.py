@@ -6,13 +6,13 @@ with serve_entrez() as ncbi:
     ... ncbi.url, ncbi.asked
 """
 
-import contextlib
 import json
 import re
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
+
+from geo_server import running
 
 
 def series(number, **changes):
@@ -111,14 +111,6 @@ class Entrez(ThreadingHTTPServer):
         self.records |= {r["uid"]: r for r in records}
 
 
-@contextlib.contextmanager
 def serve_entrez():
-    """The server, running in a thread until the block ends."""
-    with Entrez() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    """The server, running until the block ends."""
+    return running(Entrez())

@@ -162,8 +162,15 @@ class _Server(ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def serve(folder):
+    """A server of the folder, running until the block ends."""
+    with running(_Server(folder)) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running(server):
     """The server, running in a thread until the block ends."""
-    with _Server(folder) as server:
+    with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

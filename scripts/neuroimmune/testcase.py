@@ -13,7 +13,15 @@ from pathlib import Path
 
 import yaml
 
-from .contrast import design_of, fit_scores, of_stratum, rng_of, whitening_of
+from .contrast import (
+    SET_COLUMNS,
+    SET_TEXT,
+    design_of,
+    fit_scores,
+    of_stratum,
+    rng_of,
+    whitening_of,
+)
 from .errors import UserError, some
 from .files import atomic, read_table
 from .panels import members_in_data
@@ -22,27 +30,8 @@ from .studies import SAMPLE_FIELDS
 
 # What is recomputed. The rest of the sets table rests on all genes (random_set_percentile), and
 # q, verdict and adjusted effects on other sets and covariates.
-REPRODUCED = (
-    "log2_fold_change",
-    "ci_low",
-    "ci_high",
-    "ci90_low",
-    "ci90_high",
-    "standard_error",
-    "df",
-    "t",
-    "p",
-    "permutation_p",
-    "permutation_floor",
-    "permutation_labelings",
-    "hedges_g",
-    "g_ci_low",
-    "g_ci_high",
-    "g_variance",
-    "equivalence_p",
-    "achieved_margin",
-    "detectable_effect",
-)
+_FIRST, _LAST = map(SET_COLUMNS.index, ("log2_fold_change", "detectable_effect"))
+REPRODUCED = tuple(name for name in SET_COLUMNS[_FIRST : _LAST + 1] if name not in SET_TEXT)
 TOLERANCE = 1e-9
 PACKAGES = (
     *("anndata", "edgepython", "gseapy", "numpy", "pandas", "pylimma", "scanpy", "scipy"),

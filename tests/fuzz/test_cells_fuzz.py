@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
+from damage import damaged
 from neuroimmune.errors import UserError
 from neuroimmune.geo.cells import read_sample
 from tenx_files import barcodes_of, genes_of, text_table, triplet, write_h5, write_tar
@@ -60,30 +61,6 @@ def files_of(kind, folder):
     }  # fmt: skip
 
 
-def damaged(raw, chance):
-    raw = bytearray(raw)
-    for _ in range(chance.randint(1, 4)):
-        place = chance.randrange(len(raw) + 1)
-        length = chance.choice((1, 1, 2, 8, 64))
-        match chance.randrange(6):
-            case 0:
-                if place < len(raw):
-                    raw[place] ^= 1 << chance.randrange(8)
-            case 1:
-                if place < len(raw):
-                    raw[place] = chance.choice(TEXT)
-            case 2:
-                del raw[place : place + length]
-            case 3:
-                raw[place:place] = bytes(chance.choice(TEXT) for _ in range(length))
-            case 4:
-                raw[place:place] = raw[place : place + length] * chance.randint(1, 4)
-            case 5:
-                if chance.random() < 0.3:
-                    del raw[place:]
-    return bytes(raw)
-
-
 KINDS = ["matrix.mtx", "features.tsv", "barcodes.tsv", "tar", "v2", "v3", "h5ad", "cells",
          "genes x cells", "cells x genes"]  # fmt: skip
 
@@ -101,7 +78,7 @@ def test_damaged_files(tmp_path, kind):
     whole, notes = read_sample(paths, row, source)
     assert notes == [] and whole.X.sum() in (COUNTS.sum(), COUNTS[:, ::3].sum())
     for number in range(INPUTS // len(KINDS)):
-        raw = damaged(original, chance)
+        raw = damaged(original, chance, TEXT)
         path.write_bytes(raw)
         start = time.monotonic()
         try:

@@ -14,6 +14,7 @@ import zipfile
 import openpyxl
 import pytest
 
+from damage import damaged
 from neuroimmune.errors import UserError
 from neuroimmune.geo.tables import read_counts
 
@@ -69,30 +70,6 @@ KINDS = {
 TEXT = [*b'\t,;" \n\r#0159.-eN', 0, 255]
 
 
-def damaged(raw, chance):
-    raw = bytearray(raw)
-    for _ in range(chance.randint(1, 4)):
-        place = chance.randrange(len(raw) + 1)
-        length = chance.choice((1, 1, 2, 8, 64))
-        match chance.randrange(6):
-            case 0:
-                if place < len(raw):
-                    raw[place] ^= 1 << chance.randrange(8)
-            case 1:
-                if place < len(raw):
-                    raw[place] = chance.choice(TEXT)
-            case 2:
-                del raw[place : place + length]
-            case 3:
-                raw[place:place] = bytes(chance.choice(TEXT) for _ in range(length))
-            case 4:
-                raw[place:place] = raw[place : place + length] * chance.randint(1, 4)
-            case 5:
-                if chance.random() < 0.3:
-                    del raw[place:]
-    return bytes(raw)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_files(tmp_path, kind):
     chance = random.Random(f"tables {kind}")
@@ -101,7 +78,7 @@ def test_damaged_files(tmp_path, kind):
     path.write_bytes(KINDS[kind])
     read_counts(path, column=column)
     for number in range(INPUTS // len(KINDS)):
-        raw = damaged(KINDS[kind], chance)
+        raw = damaged(KINDS[kind], chance, TEXT)
         path.write_bytes(raw)
         start = time.monotonic()
         try:
