@@ -112,6 +112,20 @@ def test_nothing_left_says_what_the_deepest_cell_has():
         run(plain(), min_counts=5000)
 
 
+def test_scrublet_finds_cells_of_two_types_in_a_sample_of_usual_size():
+    """More cells than those for which scanpy looks at all neighbours by itself (2,730)."""
+    rng = np.random.default_rng(1)
+    levels = rng.lognormal(-1, 1, (3, 300))
+    singlets = rng.poisson(levels[np.arange(3000) % 3])
+    doublets = singlets[0:300:3] + singlets[1:301:3]
+    counts = sparse.csr_matrix(np.vstack([singlets, doublets]))
+    scores, called, reason = cells.call_doublets(counts, {"doublet_rate": 0.01, "seed": 1})
+    assert np.median(scores[3000:]) > np.quantile(scores[:3000], 0.99)
+    assert called[3000:].mean() > 0.8 and called[:3000].mean() < 0.01
+    assert reason.startswith("Scrublet score above")
+
+
+
 @pytest.mark.parametrize(
     ("n_found", "n_called", "words"),
     [

@@ -184,6 +184,8 @@ def call_doublets(counts, settings):
         data,
         expected_doublet_rate=expected,
         mean_center=n_cells <= MAX_CENTRED_CELLS,
+        # The approximate search fails with scanpy up to 1.12 and pynndescent 0.7, and is no faster.
+        use_approx_neighbors=False,
         random_state=settings["seed"],
         verbose=False,
     )
