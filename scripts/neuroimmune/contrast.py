@@ -476,13 +476,13 @@ def gene_table(profiles, mapping, design, min_count, globins, block=None, correl
 def adjust(p):
     """Benjamini-Hochberg q-values; missing p-values stay missing and do not count."""
     import numpy as np
-    from statsmodels.stats.multitest import multipletests
+    from scipy.stats import false_discovery_control
 
     p = np.asarray(p, dtype=float)
     q = np.full(len(p), np.nan)
     known = ~np.isnan(p)
     if known.any():
-        q[known] = multipletests(p[known], method="fdr_bh")[1]
+        q[known] = false_discovery_control(p[known])
     return q
 
 

@@ -35,7 +35,7 @@ REPRODUCED = tuple(name for name in SET_COLUMNS[_FIRST : _LAST + 1] if name not 
 TOLERANCE = 1e-9
 PACKAGES = (
     *("anndata", "edgepython", "gseapy", "numpy", "pandas", "pylimma", "scanpy", "scipy"),
-    *("snakemake", "statsmodels"),
+    "snakemake",
 )
 TEXT = """# {study}, {contrast}, {set_id}, {stratum}
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from neuroimmune.files import write_json, write_table
-from neuroimmune.report import console, power
+from neuroimmune.report import console, power, workbook
 from neuroimmune.report.crate import run_crate
 from neuroimmune.report.methods import citation, flat, numbered
 from neuroimmune.report.workbook import write_workbook
@@ -31,11 +31,24 @@ def test_the_workbook_keeps_text_and_numbers(tmp_path):
     assert [cell.value for cell in book["about"][2]] == ["verdicts", 4, "what it holds"]
     rows = list(book["verdicts"].iter_rows(values_only=True))
     assert rows[0] == ("title", "q")
-    assert [row[0] for row in rows[1:]] == ['=HYPERLINK("http://x")', "None", "bad bell", "-1+1"]
+    # The bell is escaped as XLSX has it.
+    texts = ['=HYPERLINK("http://x")', "None", "bad_x0007_ bell", "-1+1"]
+    assert [row[0] for row in rows[1:]] == texts
     assert {cell.data_type for cell in book["verdicts"]["A"]} == {"s"}  # no formula
     assert [row[1] for row in rows[1:]] == [0.5, None, 1e-300, 3]
     write_workbook(tmp_path / "b.xlsx", [("verdicts", "what it holds", table)])
     assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
+
+
+def test_a_table_longer_than_a_sheet_goes_on_in_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(workbook, "MOST_ROWS", 2)
+    table = pd.DataFrame({"a": ["x", "y", "z"], "df": [1.0, math.inf, 3.0]})
+    workbook.write_workbook(tmp_path / "a.xlsx", [("long", "", table), ("none", "", table[:0])])
+    book = openpyxl.load_workbook(tmp_path / "a.xlsx")
+    assert book.sheetnames == ["about", "long", "long 2", "none"]
+    rows = [list(book[name].iter_rows(values_only=True)) for name in book.sheetnames[1:]]
+    head = ("a", "df")
+    assert rows == [[head, ("x", 1), ("y", "inf")], [head, ("z", 3)], [head]]
 
 
 @pytest.fixture

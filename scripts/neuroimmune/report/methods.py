@@ -26,7 +26,7 @@ PACKAGES = (
     "scanpy",
     "scikit-image",
     "scipy",
-    "statsmodels",
+    "xlsxwriter",
 )
 # Parts of the configuration that the methods quote.
 BLOCKS = ("detect", "cells", "score", "contrast", "adjust", "verdict", "coupling")

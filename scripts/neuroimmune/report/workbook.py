@@ -1,10 +1,7 @@
 """The result tables of all studies as one workbook (XLSX), the same bytes for the same tables."""
 
 import datetime
-import io
 import math
-import re
-import zipfile
 from pathlib import Path
 
 from ..files import atomic, read_table
@@ -47,6 +44,8 @@ SHEETS = {
     "checks": "sample checks: sex, duplicates, odd profiles, libraries, globins",
     "coupling": "rank correlations of neuroimmune with effector scores within each study",
 }
+# Below the header of a sheet; the rest of a table goes on in the next sheet.
+MOST_ROWS = 1_048_575
 WIDTHS = {"set_id": 30, "reason": 60, "sentence": 60, "title": 40, "measurable_genes": 40}
 
 
@@ -81,62 +80,35 @@ def write_workbook(path, sheets):
     """Write the tables as sheets, after a sheet that says what each holds.
 
     sheets: list of (name, what it holds, DataFrame). Text stays text, also where it begins with
-    an equals sign; missing numbers are empty cells; characters that XLSX cannot hold are left out.
+    an equals sign; missing numbers are empty cells.
     """
-    from openpyxl import Workbook
+    from xlsxwriter import Workbook
 
-    book = Workbook(write_only=True)
     about = [[name, len(table), what] for name, what, table in sheets]
-    _fill(book, "about", ["sheet", "rows", "what it holds"], about, {"what it holds": 90})
-    for name, _, table in sheets:
-        rows = table.itertuples(index=False, name=None)
-        _fill(book, name, list(table.columns), rows, WIDTHS)
-    packed = io.BytesIO()
-    book.save(packed)
-    with atomic(path) as part:
-        part.write_bytes(_dateless(packed))
+    with atomic(path) as part, Workbook(part, {"constant_memory": True}) as book:
+        book.set_properties({"created": WHEN})
+        bold = book.add_format({"bold": True})
+        sheet = book.add_worksheet("about")
+        _fill(sheet, bold, ["sheet", "rows", "what it holds"], about, {"what it holds": 90})
+        for name, _, table in sheets:
+            rows = list(table.itertuples(index=False, name=None))
+            for number, start in enumerate(range(0, max(len(rows), 1), MOST_ROWS), start=1):
+                sheet = book.add_worksheet(name if number == 1 else f"{name} {number}")
+                part_of = rows[start : start + MOST_ROWS]
+                _fill(sheet, bold, list(table.columns), part_of, WIDTHS)
 
 
-def _fill(book, name, header, rows, widths):
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.styles import Font
-    from openpyxl.utils import get_column_letter
-
-    sheet = book.create_sheet(name)
-    sheet.freeze_panes = "B2"
-    for number, column in enumerate(header, start=1):
-        width = widths.get(column, max(12, len(column) + 2))
-        sheet.column_dimensions[get_column_letter(number)].width = width
-    heads = [WriteOnlyCell(sheet, value=text) for text in header]
-    for head in heads:
-        head.font = Font(bold=True)
-    sheet.append(heads)
-    for row in rows:
-        sheet.append([_cell(sheet, value) for value in row])
-    last = get_column_letter(len(header))
-    sheet.auto_filter.ref = f"A1:{last}{sheet._max_row}"
-
-
-def _cell(sheet, value):
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-    if not isinstance(value, str):
-        return None if isinstance(value, float) and math.isnan(value) else value
-    cell = WriteOnlyCell(sheet, value=ILLEGAL_CHARACTERS_RE.sub("", value))
-    cell.data_type = "s"
-    return cell
-
-
-def _dateless(packed):
-    """The bytes of the workbook with every date set to `WHEN`."""
-    stamp = WHEN.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
-    out = io.BytesIO()
-    with zipfile.ZipFile(packed) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        for item in old.infolist():
-            content = old.read(item)
-            if item.filename == "docProps/core.xml":
-                content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", stamp, content)
-            place = zipfile.ZipInfo(item.filename, WHEN.timetuple()[:6])
-            new.writestr(place, content, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
+def _fill(sheet, bold, header, rows, widths):
+    sheet.freeze_panes(1, 1)
+    sheet.autofilter(0, 0, len(rows), len(header) - 1)
+    for place, column in enumerate(header):
+        sheet.set_column(place, place, widths.get(column, max(12, len(column) + 2)))
+        sheet.write_string(0, place, column, bold)
+    for number, row in enumerate(rows, start=1):
+        for place, value in enumerate(row):
+            if isinstance(value, str):
+                sheet.write_string(number, place, value)
+            elif math.isinf(value):
+                sheet.write_string(number, place, str(value))
+            elif not math.isnan(value):
+                sheet.write_number(number, place, value)
