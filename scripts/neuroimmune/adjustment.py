@@ -1,5 +1,7 @@
 """Adjusted effects of one contrast, side by side with the unadjusted one."""
 
+from functools import cache
+
 from .panels import members_in_data
 from .scoring import control_numbers
 from .stats import adjust
@@ -62,12 +64,14 @@ def adjusted_effects(tables, kept, design, whiten, report, settings):
     scores = tables["profiles"].obsm["scores"].loc[kept.index]
     scores = scores.loc[:, scores.notna().all()].T
     profiles = tables["profiles"][kept.index]
-    panel = _panel(tables, relative) | {"cells": profiles.obsm.get("cell_numbers")}
+    panel = _panel(tables, relative, settings) | {"cells": profiles.obsm.get("cell_numbers")}
     free = len(design) - design.shape[1]
     design = whiten @ design
     scores = scores @ whiten.T
     base = adjust.fit_each(scores, [design.to_numpy()] * len(scores))
     parts = [_rows(base, "none", "", "", 0, base)]
+    # Most sets share no gene with a covariate, and then share the covariate.
+    covariate = cache(lambda name, left_out: _covariate(panel, name, left_out, free, settings))
     refused = {"treatment": _treatment_refused(kept, report)}
     if "cell_type" in kept and (kept["cell_type"] != WHOLE).any():
         refused["composition"] = ONE_TYPE
@@ -76,60 +80,78 @@ def adjusted_effects(tables, kept, design, whiten, report, settings):
             empty = base[[]].reindex(columns=base.columns)
             parts.append(_rows(empty, name, refused[name], "", 0, base))
             continue
-        chosen = {row: _covariate(panel, name, row, free, whiten, settings) for row in scores.index}
+        chosen = {
+            row: covariate(name, _left_out(panel, name, row, settings)) for row in scores.index
+        }
         note = SHOWN_ONLY if name == "treatment" and report["treatment_unknown"] else ""
-        parts.append(_adjusted(name, chosen, scores, design, base, note, settings))
+        parts.append(_adjusted(name, chosen, scores, design, whiten, base, note, settings))
     table = pd.concat(parts, ignore_index=True)
     return table[list(COLUMNS)]
 
 
-def _panel(tables, relative):
-    """What covariates are built from: set members under the data's identifiers."""
+def _panel(tables, relative, settings):
+    """What covariates are built from: set members under the data's identifiers.
+
+    'markers': the genes that any covariate may use.
+    """
     members = members_in_data(tables["members"], tables["mapping"])
+    genes = {
+        name: dict(zip(rows["data_id"], rows["direction"], strict=True))
+        for name, rows in members.groupby("set_id")
+    }
+    id_of = dict(zip(members["gene_symbol"], members["data_id"], strict=True))
+    markers = {id_of[name] for name in settings["erythroid_genes"] if name in id_of}
+    for name in (*settings["composition_sets"], *settings["exposure_sets"]):
+        markers |= set(genes.get(name, {}))
     return {
         "relative": relative,
         "axis": tables["sets"].set_index("set_id")["axis"].to_dict(),
-        "id_of": dict(zip(members["gene_symbol"], members["data_id"], strict=True)),
-        "genes": {
-            name: dict(zip(rows["data_id"], rows["direction"], strict=True))
-            for name, rows in members.groupby("set_id")
-        },
+        "id_of": id_of,
+        "genes": genes,
+        "markers": markers,
     }
 
 
-def _covariate(panel, adjustment, set_id, free, whiten, settings):
-    """(matrix samples x k or None, number of genes, words) that adjusts one set.
+def _left_out(panel, adjustment, set_id, settings):
+    """Marker genes that may not adjust the set: its own, and those its axis asks about."""
+    own, id_of = set(panel["genes"][set_id]), panel["id_of"]
+    if adjustment == "treatment":
+        never = settings["exposure_never"].get(panel["axis"][set_id], [])
+        own |= {id_of[name] for name in never if name in id_of}
+    return frozenset(own & panel["markers"])
 
-    free: residual degrees of freedom of the unadjusted design; two must be left.
+
+def _covariate(panel, adjustment, left_out, free, settings):
+    """(matrix samples x k or None, number of genes, words) that adjusts a set.
+
+    left_out: as from `_left_out`; free: residual degrees of freedom of the unadjusted design; two
+    must be left.
     """
 
     def column(score):
-        return None if score is None else whiten @ score.to_numpy()[:, None]
+        return None if score is None else score[:, None]
 
     genes, id_of, relative = panel["genes"], panel["id_of"], panel["relative"]
-    own, fewest = set(genes[set_id]), settings["min_genes"]
+    fewest = settings["min_genes"]
     if adjustment == "erythroid":
         markers = {id_of[name]: 1 for name in settings["erythroid_genes"] if name in id_of}
-        score, count = adjust.marker_score(relative, markers, own, fewest)
+        score, count = adjust.marker_score(relative, markers, left_out, fewest)
         return column(score), count, "erythroid marker genes"
     if adjustment == "composition":
         types = {name: genes.get(name, {}) for name in settings["composition_sets"]}
         # One component for every five degrees of freedom, and never fewer than two left.
         most = min(settings["composition_components"], max(1, free // 5), free - 2)
         if panel["cells"] is None:
-            matrix, count, names = adjust.composition(relative, types, own, fewest, most)
+            matrix, count, names = adjust.composition(relative, types, left_out, fewest, most)
             words = "components of"
         else:
             odds = adjust.log2_odds(panel["cells"])
             matrix, _, names = adjust.composition(odds, {n: {n: 1} for n in odds}, set(), 1, most)
             count, words = 0, "components of the counted shares of"
         k = 0 if matrix is None else matrix.shape[1]
-        matrix = None if matrix is None else whiten @ matrix
         return matrix, count, f"{k} {words} {', '.join(names) or 'no cell type'}"
-    never = settings["exposure_never"].get(panel["axis"][set_id], [])
-    own |= {id_of[name] for name in never if name in id_of}
     for source in settings["exposure_sets"]:
-        score, count = adjust.marker_score(relative, genes.get(source, {}), own, fewest)
+        score, count = adjust.marker_score(relative, genes.get(source, {}), left_out, fewest)
         if score is not None:
             return column(score), count, source
     return None, 0, "no exposure gene outside the set"
@@ -148,7 +170,7 @@ def _treatment_refused(kept, report):
     return ""
 
 
-def _adjusted(name, chosen, scores, design, base, note, settings):
+def _adjusted(name, chosen, scores, design, whiten, base, note, settings):
     import numpy as np
     import pandas as pd
 
@@ -158,7 +180,7 @@ def _adjusted(name, chosen, scores, design, base, note, settings):
     for size in sorted(set(sizes.values())):
         names = [s for s in scores.index if sizes[s] == size]
         counts, words = ([chosen[s][i] for s in names] for i in (1, 2))
-        designs = [np.hstack([fixed, chosen[s][0], case]) for s in names] if size else []
+        designs = [np.hstack([fixed, whiten @ chosen[s][0], case]) for s in names] if size else []
         free = len(case) - fixed.shape[1] - 1 - size
         if not size or free < 1:
             if size:

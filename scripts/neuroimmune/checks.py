@@ -313,9 +313,9 @@ def duplicates(values, groups):
 
 def _ranks(values):
     """Ranks within each row, ties averaged."""
-    from scipy.stats import rankdata
+    import pandas as pd
 
-    return rankdata(values, axis=1)
+    return pd.DataFrame(values).rank(axis=1).to_numpy()
 
 
 def duplicate_rows(pairs, obs):

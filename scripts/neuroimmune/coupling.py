@@ -6,7 +6,7 @@ from .adjustment import relative_expression
 from .contrast import adjust, of_stratum
 from .panels import members_in_data
 from .stats import correlation
-from .stats.adjust import composition
+from .stats.adjust import composition, signed_mean
 
 LABEL = "exploratory"
 COLUMNS = (
@@ -89,11 +89,6 @@ def _genes(part, relative):
     return genes, {name: gene for name, gene in symbols.items() if gene in relative.columns}
 
 
-def _score(relative, genes, left_out=()):
-    chosen = [gene for gene in genes if gene not in left_out]
-    return (relative[chosen] * [genes[gene] for gene in chosen]).mean(axis=1), len(chosen)
-
-
 def _sets(part, contrasts, settings, rng):
     """Neuroimmune with effector sets, within groups, and given treatment and composition too."""
     import numpy as np
@@ -124,12 +119,12 @@ def _sets(part, contrasts, settings, rng):
             ]
             continue
         # A gene of both sets would tie their scores by construction.
-        scored = {
-            name: _score(relative, genes[name], genes[effector])
+        own = {
+            name: {gene: sign for gene, sign in genes[name].items() if gene not in genes[effector]}
             for name in neuro
             if name in measured
         }
-        shown = [name for name in scored if scored[name][1] >= settings["min_genes"]]
+        shown = [name for name in own if len(own[name]) >= settings["min_genes"]]
         hidden = frame[~frame["x"].isin(shown)]
         why = [
             "not measurable: too few genes outside the effector set"
@@ -137,8 +132,8 @@ def _sets(part, contrasts, settings, rng):
             else f"not measurable: {name}"
             for name in hidden["x"]
         ]
-        x = np.column_stack([scored[name][0] for name in shown]) if shown else None
-        y = _score(relative, genes[effector])[0].to_numpy()[:, None]
+        x = np.column_stack([signed_mean(relative, own[name]) for name in shown]) if shown else None
+        y = signed_mean(relative, genes[effector])[:, None]
         markers = {name: genes.get(name, {}) for name in settings["adjust"]["composition_sets"]}
         for name in (WITHIN, FULL):
             given, cells, words, status = _given(
@@ -224,7 +219,7 @@ def _dose(part, contrasts, settings, rng):
     genes, symbols = _genes(part, relative)
     exposure = [name for name in settings["adjust"]["exposure_sets"] if name in genes]
     erythroid = [name for name in settings["adjust"]["erythroid_genes"] if name in symbols]
-    y = {name: _score(relative, genes[name])[0].to_numpy() for name in exposure}
+    y = {name: signed_mean(relative, genes[name]) for name in exposure}
     if erythroid:
         markers = relative[[symbols[name] for name in erythroid]]
         y["erythroid marker genes"] = markers.mean(axis=1).to_numpy()

@@ -9,7 +9,6 @@ from ..verdict import VERDICTS
 from . import figures, formats
 from .cells import receptor_map
 from .formats import anchor, missing
-from .tables import records
 
 SUPPORTED = ("higher", "lower")
 
@@ -57,7 +56,7 @@ def set_view(entry, shared, columns, maps):
         "figures": {
             "forest": figures.forest(
                 f"{key}.forest", f"Effects on {title} in every comparison",
-                by_question(own, name, pooled_of(shared["meta"], name)), margin,
+                by_question(own, name, pooled_of(shared["meta"].get(name, []))), margin,
             ),
             "ladder": figures.ladder(
                 f"{key}.ladder", f"Effects on {title}, unadjusted and adjusted",
@@ -118,11 +117,14 @@ def by_question(columns, name, pooled):
     ]
 
 
-def pooled_of(meta, name):
-    """Comparison -> its pooled, unadjusted estimates of one set, as `figures.forest` takes them."""
+def pooled_of(meta):
+    """Comparison -> its pooled, unadjusted estimates of one set, as `figures.forest` takes them.
+
+    meta: the set's rows of the synthesis.
+    """
     found = {}
-    for row in records(meta[(meta["set_id"] == name) & (meta["adjustment"] == "none")]):
-        if row["pooled"] != "yes":
+    for row in meta:
+        if row["pooled"] != "yes" or row["adjustment"] != "none":
             continue
         stratum = "" if row["stratum"] == "all" else f", {row['stratum']}"
         inner = f"I² {formats.percent(round(row['i2'], 2))}, {row['organism']}"

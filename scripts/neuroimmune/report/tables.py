@@ -57,7 +57,9 @@ def read_shared(inputs):
         "verdicts": with_numbers(read_table(inputs.verdicts), VERDICT_TEXT),
         "sets": read_table(inputs.sets).to_dict("records"),
         "families": list(config["panels"]["families"]),
-        "members": _by_set(read_table(inputs.members, ["direction"])),
+        "members": rows_by_set(
+            read_table(inputs.members, ["direction"]).sort_values(["set_id", "gene_symbol"])
+        ),
         "shared": read_table(find(inputs.tables, "synthesis", "shared_samples.tsv")),
         "controls": with_numbers(
             read_table(find(inputs.tables, "synthesis", "controls.tsv")),
@@ -69,7 +71,9 @@ def read_shared(inputs):
         "evidence_sets": with_numbers(
             read_table(find(inputs.tables, "synthesis", "evidence_sets.tsv")), CLAIM_TEXT
         ),
-        "meta": with_numbers(read_table(find(inputs.tables, "synthesis", "meta.tsv")), META_TEXT),
+        "meta": rows_by_set(
+            with_numbers(read_table(find(inputs.tables, "synthesis", "meta.tsv")), META_TEXT)
+        ),
         "config": config,
         "manifests": {
             (Path(path).parent.name, Path(path).name.removesuffix(".json")): read_json(path)
@@ -151,13 +155,11 @@ def with_numbers(table, text):
 
 def rows_by_set(table):
     """Set id -> the table's rows as dicts."""
-    return {name: records(rows) for name, rows in table.groupby("set_id", sort=False)}
+    found = {}
+    for row in records(table):
+        found.setdefault(row["set_id"], []).append(row)
+    return found
 
 
 def records(table):
     return table.to_dict("records")
-
-
-def _by_set(members):
-    members = members.sort_values(["set_id", "gene_symbol"], kind="stable")
-    return {name: records(rows) for name, rows in members.groupby("set_id", sort=True)}

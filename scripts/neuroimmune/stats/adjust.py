@@ -18,8 +18,18 @@ def marker_score(relative, genes, left_out, min_genes):
     chosen = [gene for gene in genes if gene in relative and gene not in left_out]
     if len(chosen) < min_genes:
         return None, len(chosen)
-    signs = [genes[gene] for gene in chosen]
-    return (relative[chosen] * signs).mean(axis=1), len(chosen)
+    return signed_mean(relative, {gene: genes[gene] for gene in chosen}), len(chosen)
+
+
+def signed_mean(relative, genes):
+    """Mean over genes of their value times direction: an array, one number a sample.
+
+    relative: DataFrame samples x gene ids; genes: dict gene id -> direction.
+    """
+    import numpy as np
+
+    values = relative.to_numpy()[:, relative.columns.get_indexer(list(genes))]
+    return (values * np.array(list(genes.values()))).mean(axis=1)
 
 
 def composition(relative, cell_types, left_out, min_genes, components):
@@ -33,8 +43,9 @@ def composition(relative, cell_types, left_out, min_genes, components):
     scores, names, n_genes = [], [], 0
     for name, genes in cell_types.items():
         score, count = marker_score(relative, genes, left_out, min_genes)
-        if score is not None and score.std() > 0:
-            scores.append(((score - score.mean()) / score.std()).to_numpy())
+        spread = 0 if score is None else score.std(ddof=1)
+        if spread > 0:
+            scores.append((score - score.mean()) / spread)
             names.append(name)
             n_genes += count
     if len(scores) < 2 or components < 1:

@@ -45,7 +45,7 @@ def partial_rank(x, y, given, cells, most, rng):
     does not vary), 'df', 'floor' (smallest p that the relabelings allow), 'relabelings', 'exact'.
     """
     import numpy as np
-    from scipy.stats import rankdata
+    import pandas as pd
 
     basis, size, _ = np.linalg.svd(np.asarray(given, dtype=float), full_matrices=False)
     basis = basis[:, size > 1e-10 * size[0]]
@@ -55,7 +55,7 @@ def partial_rank(x, y, given, cells, most, rng):
 
     # Rounded, so that ties stay ties.
     x, y = (left(np.asarray(values, dtype=float)).round(9) for values in (x, y))
-    x, y = (_unit(left(rankdata(values, axis=0))) for values in (x, y))
+    x, y = (_unit(left(pd.DataFrame(values).rank().to_numpy())) for values in (x, y))
     orders, every = relabelings(cells, most, rng)
     rho = x.T @ y
     reached = np.zeros(rho.shape)

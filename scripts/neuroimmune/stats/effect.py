@@ -61,15 +61,15 @@ def noncentral_interval(t, df, level=0.95):
 def _ncp(t, df, probability):
     """Noncentrality at which P(T <= t) is `probability`."""
     import numpy as np
-    from scipy import optimize, stats
+    from scipy import optimize, special
 
     if not np.isfinite(t):
         return np.nan
 
-    # The distribution function falls with the noncentrality. scipy's nct.cdf turns to NaN far from
+    # The distribution function falls with the noncentrality. scipy's nctdtr turns to NaN far from
     # the centre, where it is nearly 0 or 1, so the bracket grows from t outwards.
     def excess(ncp):
-        value = stats.nct.cdf(t, df, ncp)
+        value = special.nctdtr(df, ncp, t)
         if np.isnan(value):
             value = 0.0 if ncp > t else 1.0
         return value - probability

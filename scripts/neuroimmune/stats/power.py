@@ -1,5 +1,7 @@
 """What a cohort can show: minimal detectable effect and equivalence."""
 
+from functools import cache
+
 
 def detectable_effect(standard_error, df, alpha=0.05, power=0.8):
     """Smallest true effect (same unit as the standard error) found with the given power.
@@ -13,13 +15,14 @@ def detectable_effect(standard_error, df, alpha=0.05, power=0.8):
     return error * np.vectorize(factor.get, otypes=[float])(df)
 
 
+@cache
 def _noncentrality(df, alpha, power):
     import numpy as np
-    from scipy import optimize, special, stats
+    from scipy import optimize, special
 
     if not np.isfinite(df):
         df = 1e6
-    critical = stats.t.ppf(1 - alpha / 2, df)
+    critical = special.stdtrit(df, 1 - alpha / 2)
 
     def shortfall(ncp):
         upper = 1 - special.nctdtr(df, ncp, critical)
@@ -27,17 +30,17 @@ def _noncentrality(df, alpha, power):
         lower = np.nan_to_num(special.nctdtr(df, ncp, -critical))
         return upper + lower - power
 
-    high = critical + stats.t.ppf(power, df) + 1
+    high = critical + special.stdtrit(df, power) + 1
     return optimize.brentq(shortfall, 0, high, xtol=1e-12)
 
 
 def equivalence_p(estimate, standard_error, df, margin):
     """TOST: the larger of the two one-sided p against an effect beyond +-margin."""
     import numpy as np
-    from scipy import stats
+    from scipy import special
 
-    upper = stats.t.cdf((estimate - margin) / standard_error, df)
-    lower = stats.t.sf((estimate + margin) / standard_error, df)
+    upper = special.stdtr(df, (estimate - margin) / standard_error)
+    lower = special.stdtr(df, -(estimate + margin) / standard_error)
     return np.maximum(upper, lower)
 
 
