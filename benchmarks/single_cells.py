@@ -4,8 +4,10 @@
 
 Run by hand. The cells are those of samples of 10,000, of four cell types; the samples share their
 counts, which makes them quick to make and changes nothing in size. Shown are the seconds and the
-peak memory of each stage; for scoring also the seconds of one read of the matrix in memory, and of
-scanpy's score_genes, for one sample and 30 sets.
+peak memory of each stage. Then the scores of 30 sets by the workflow and by other libraries, all
+cells in memory: seconds, also as a multiple of one read (sum) of the counts, and the memory that is
+taken beside the input. The others (pip install pyucell decoupler; scanpy and gseapy are there) get
+fewer cells where all would not end. --table puts the results into docs/performance.md.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from tables import put
 
 ROOT = Path(__file__).resolve().parents[1]
 A_SAMPLE = 10_000
@@ -27,16 +30,20 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 ONE_THREAD = os.environ | dict.fromkeys(THREADS, "1")
 
 STAGE = """
-import re, sys, time
-sys.path.insert(0, sys.argv[1] + "/scripts")
-sys.path.insert(0, sys.argv[1] + "/benchmarks")
+import sys, time
+sys.path[:0] = [sys.argv[1] + "/scripts", sys.argv[1] + "/benchmarks"]
 import single_cells
 import numba, scanpy, sklearn.neighbors
 start = time.perf_counter()
-extra = single_cells.STAGES[sys.argv[2]](sys.argv[3])
+single_cells.STAGES[sys.argv[2]](sys.argv[3])
 seconds = time.perf_counter() - start
-peak = int(re.search("VmHWM:\\\\s+([0-9]+)", open("/proc/self/status").read())[1])
-print("RESULT", f"{seconds:.1f} s, peak {peak / 2**20:.2f} GB", extra or "", sep="\\t")
+print("RESULT", f"{seconds:.0f} s", f"{single_cells.memory('VmHWM'):.2f} GB", sep="\\t")
+"""
+SCORER = """
+import sys
+sys.path[:0] = [sys.argv[1] + "/scripts", sys.argv[1] + "/benchmarks"]
+import single_cells
+print("RESULT", *single_cells.compare(sys.argv[3], sys.argv[2]), sep="\\t")
 """
 
 
@@ -46,21 +53,41 @@ def main():
     parser.add_argument("--genes", type=int, default=20_000)
     parser.add_argument("--filled", type=float, default=0.07)
     parser.add_argument("--folder", type=Path, help="keep the files here")
-    parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=list(STAGES))
+    parser.add_argument("--stages", nargs="*", default=list(STAGES), choices=list(STAGES))
+    parser.add_argument("--scorers", nargs="*", default=list(SCORERS), choices=list(SCORERS))
+    parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp())
     sys.path.insert(0, str(ROOT / "scripts"))
     try:
         if not (folder / "made").exists():
             make_samples(folder, options.cells, options.genes, options.filled)
-        for stage in options.stages:
-            command = [sys.executable, "-c", STAGE, str(ROOT), stage, str(folder)]
-            run = subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD)
-            found = re.findall(r"^RESULT\t(.*)$", run.stdout, re.M)
-            print(stage, *(found or [run.stderr[-2000:]]), flush=True)
+        tables = [
+            ("cells", ["stage", "time", "peak memory"], STAGE, options.stages),
+            (
+                "cell-scores",
+                ["scores of 30 sets", "cells", "time", "a 10,000 cells", "reads", "memory"],
+                SCORER,
+                options.scorers,
+            ),
+        ]
+        for name, header, code, chosen in tables:
+            rows = [[part, *measured(code, part, folder)] for part in chosen]
+            if options.table and rows:
+                note = f"{options.cells:,} cells x {options.genes:,} genes, one thread."
+                put("performance.md", name, header, rows, note)
     finally:
         if options.folder is None:
             shutil.rmtree(folder)
+
+
+def measured(code, part, folder):
+    command = [sys.executable, "-c", code, str(ROOT), part, str(folder)]
+    run = subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD)
+    found = re.findall(r"^RESULT\t(.*)$", run.stdout, re.M)
+    words = found[0].split("\t") if found else [run.stderr.strip().splitlines()[-1]]
+    print(part, *words, flush=True)
+    return words
 
 
 def panel(folder):
@@ -222,51 +249,104 @@ def scores(folder):
     return f"{found.n_obs:,} cells x {found.n_vars} sets"
 
 
-def compare(folder):
-    """Scoring in memory: ours, one read of the counts, and scanpy's score_genes."""
+# Scorers: functions of cells (AnnData of counts; log1p counts per 10,000 for the others), members
+# and mapping of the sets.
+
+
+def ours(cells, members, mapping):
+    from neuroimmune.expression import cell_scores
+
+    plan = cell_scores.score_plan(cells.var[["label", "mean"]], members, mapping, 50)
+    cell_scores.score_block(cells.X, cells.obs["n_counts"].to_numpy(), plan)
+
+
+def score_genes(cells, members, mapping):
+    import scanpy
+
+    for name, rows in members.groupby("set_id"):
+        scanpy.tl.score_genes(cells, list(rows["gene_symbol"]), score_name=name)
+
+
+def ucell(cells, members, mapping):
+    import pyucell
+
+    sets = {name: list(rows) for name, rows in members.groupby("set_id")["gene_symbol"]}
+    pyucell.compute_ucell_scores(cells, sets, n_jobs=1)
+
+
+def aucell(cells, members, mapping):
+    import decoupler
+
+    net = members.rename(columns={"set_id": "source", "gene_symbol": "target"})
+    decoupler.mt.aucell(cells, net[["source", "target"]], tmin=1)
+
+
+def ssgsea(cells, members, mapping):
+    import gseapy
+
+    sets = {name: list(rows) for name, rows in members.groupby("set_id")["gene_symbol"]}
+    table = cells.to_df().T
+    gseapy.ssgsea(table, sets, outdir=None, min_size=1, threads=1, no_plot=True)
+
+
+def compare(folder, name):
+    """One scorer, all cells in memory: what is shown of it."""
     import time
 
     import anndata
     import scanpy
 
-    from neuroimmune.expression import cell_scores
-
-    data = anndata.read_h5ad(next(iter(files_of(folder).values())))
+    run, most = SCORERS[name]
+    parts = []
+    for path in files_of(folder).values():
+        parts.append(anndata.read_h5ad(path))
+        if most and sum(part.n_obs for part in parts) >= most:
+            break
+    cells = anndata.concat(parts)
+    cells.var = parts[0].var
+    del parts
+    cells = cells[:most].copy() if most else cells
     members, mapping = panel(folder)
-    genes = data.var[["label", "mean"]]
-    plan = cell_scores.score_plan(genes, members, mapping, 50)
-    total = data.obs["n_counts"].to_numpy()
-    cell_scores.score_block(data.X[:10], total[:10], plan)  # compiles
-
-    def clock(run):
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            run()
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    read = clock(lambda: data.X.data.sum())
-    ours = clock(lambda: cell_scores.score_block(data.X, total, plan))
-    data.X = data.X.astype("float32")
-    scanpy.pp.normalize_total(data, target_sum=1e4)
-    scanpy.pp.log1p(data)
     start = time.perf_counter()
-    for name, rows in members.groupby("set_id"):
-        scanpy.tl.score_genes(data, list(rows["gene_symbol"]), score_name=name)
-    theirs = time.perf_counter() - start
+    cells.X.data.sum()
+    read = time.perf_counter() - start
+    if name != "ours":
+        cells.X = cells.X.astype("float32")
+        scanpy.pp.normalize_total(cells, target_sum=1e4)
+        scanpy.pp.log1p(cells)
+    run(cells[:100].copy(), members, mapping)  # compiles
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = memory("VmRSS")
+    start = time.perf_counter()
+    run(cells, members, mapping)
+    seconds = time.perf_counter() - start
     return (
-        f"{data.n_obs:,} cells, {N_SETS} sets: one read {read:.3f} s, ours {ours:.3f} s "
-        f"({ours / read:.1f} reads), score_genes {theirs:.2f} s ({theirs / ours:.0f} times ours)"
+        f"{cells.n_obs:,}",
+        f"{seconds:.1f} s",
+        f"{1e4 * seconds / cells.n_obs:.2f} s",
+        f"{seconds / read:,.0f}",
+        f"{memory('VmHWM') - before:.2f} GB",
     )
 
 
+def memory(kind):
+    """GB that this process uses (VmRSS), or has used at most (VmHWM)."""
+    return int(re.search(rf"{kind}:\s+([0-9]+)", Path("/proc/self/status").read_text())[1]) / 2**20
+
+
+# Name -> (function, most cells it is given).
+SCORERS = {
+    "ours": (ours, None),
+    "scanpy score_genes": (score_genes, None),
+    "pyucell": (ucell, None),
+    "decoupler aucell": (aucell, None),
+    "gseapy ssgsea": (ssgsea, 1_000),
+}
 STAGES = {
     "doublets": doublets,
     "merge": merge,
     "pseudobulk": pseudobulk,
     "scores": scores,
-    "compare": compare,
 }
 
 if __name__ == "__main__":
