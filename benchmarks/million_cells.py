@@ -1,15 +1,18 @@
 """A simulated study of 200 donors and a million cells through the whole workflow.
 
-    python benchmarks/million_cells.py [--donors 200] [--cells 5000] [--folder DIR] [--table]
+    python benchmarks/million_cells.py [--donors 20 200] [--cells 5000] [--folder DIR] [--table]
 
 Run by hand. Each donor has one 10x .h5 file in RAW.tar, of 20,000 genes of which 7 % are above
 zero in a cell; half of the donors are cases. Planted: in monocytes of cases, and in no other cell,
-the genes of one set are 1.3 (log2) up. Shown is for each rule the number of jobs, the processor
-time of all and the largest peak memory of one, from Snakemake's own benchmark files, and what the
-verdicts say of the planted set. --table puts the result into docs/performance.md.
+the genes of one set are 1.3 (log2) up. Shown is for each rule and number of donors the processor
+time of its jobs together and the largest peak memory of one, from Snakemake's own benchmark files,
+the log-log slope of both (1 is proportional), and what the verdicts say of the planted set. A
+study in --folder that was run before is not run again. --table puts the result into
+docs/performance.md.
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -41,51 +44,83 @@ TYPES = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--donors", type=int, default=200)
+    parser.add_argument("--donors", type=int, nargs="+", default=[20, 200])
     parser.add_argument("--cells", type=int, default=5000, help="of a donor")
-    parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="keep the files here")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
-    if options.folder is None:
-        with tempfile.TemporaryDirectory() as folder:
-            run(Path(folder), options)
-    else:
-        run(options.folder.resolve(), options)
+    place = options.folder or Path(tempfile.mkdtemp())
+    try:
+        found = {}
+        for n in options.donors:
+            folder = place.resolve() / str(n)
+            if not (folder / "made").exists():
+                make(folder, n, options.cells)
+                (folder / "made").touch()
+            if not (folder / "minutes").exists():
+                run(folder)
+            found[n] = used(folder / "run/results/benchmarks")
+            show_planted(folder)
+        note = "; ".join(
+            f"{n} donors: {n * options.cells:,} cells, "
+            f"{(place / str(n) / 'minutes').read_text()} minutes elapsed"
+            for n in options.donors
+        )
+        header, rows = compared(found, options.cells)
+        if options.table:
+            put("performance.md", "million", header, rows, f"{note}.")
+        else:
+            print(pd.DataFrame(rows, columns=header).to_string(index=False), note, sep="\n")
+    finally:
+        if options.folder is None:
+            shutil.rmtree(place)
 
 
-def run(folder, options):
-    if not (folder / "made").exists():
-        make(folder, options.donors, options.cells)
-        (folder / "made").touch()
+def run(folder):
+    """Run the workflow on all cores, and keep the minutes that it takes."""
     start = time.perf_counter()
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    words += ["--cores", str(options.cores), "--configfile", str(folder / "config.yaml")]
+    words += ["--cores", "all", "--configfile", str(folder / "config.yaml")]
     words += ["--directory", str(folder / "run"), "--quiet", "rules", "--rerun-incomplete"]
     subprocess.run(words, check=True)
-    minutes = (time.perf_counter() - start) / 60
-    rows = used(folder / "run/results/benchmarks")
-    n = options.donors * options.cells
-    note = f"{options.donors} donors, {n:,} cells; {minutes:.0f} minutes elapsed."
-    if options.table:
-        put("performance.md", "million", list(rows.columns), rows.values.tolist(), note)
-    else:
-        print(rows.to_string(index=False), note, sep="\n")
-    verdicts = pd.read_csv(folder / "run/results/synthesis/verdicts.tsv", sep="\t")
-    columns = ["stratum", "verdict", "log2_fold_change", "n_case", "n_reference"]
-    print(verdicts.loc[verdicts["set_id"] == PLANTED, columns].to_string(index=False))
+    (folder / "minutes").write_text(f"{(time.perf_counter() - start) / 60:.0f}")
 
 
 def used(folder):
-    """A row for each rule of the study: jobs, processor time of all, largest peak of one."""
-    rows = []
+    """Rule -> (seconds of processor time of all its jobs, GB of the one that took most)."""
+    found = {}
     for rule in sorted(path for path in folder.iterdir() if path.is_dir()):
-        tables = [pd.read_csv(path, sep="\t") for path in sorted(rule.rglob("*.tsv"))]
-        table = pd.concat(tables)
-        peak = pd.to_numeric(table["max_rss"], errors="coerce").max() / 1024
-        seconds = pd.to_numeric(table["cpu_time"], errors="coerce").sum()
-        rows.append((rule.name, len(table), f"{seconds:,.0f} s", f"{peak:.2f} GB"))
-    return pd.DataFrame(rows, columns=["rule", "jobs", "processor time", "largest peak memory"])
+        table = pd.concat([pd.read_csv(path, sep="\t") for path in sorted(rule.rglob("*.tsv"))])
+        table = table[["cpu_time", "max_rss"]].apply(pd.to_numeric, errors="coerce")
+        found[rule.name] = table["cpu_time"].sum(), table["max_rss"].max() / 1024
+    return found
+
+
+def compared(found, n_cells):
+    """(header, rows): a rule a row, time and memory by number of cells, then their slopes."""
+    numbers = sorted(found)
+    header = ["rule"]
+    for n in numbers:
+        header += [f"time, {n * n_cells:,} cells", "peak memory"]
+    ends = numbers[0], numbers[-1]
+    header += ["slope of time", "of memory"] if len(numbers) > 1 else []
+    rows = []
+    for rule in found[ends[-1]]:
+        row = [rule]
+        for n in numbers:
+            seconds, peak = found[n][rule]
+            row += [f"{seconds:,.0f} s", f"{peak:.2f} GB"]
+        if len(numbers) > 1:
+            low, high = (np.maximum(found[n][rule], 1e-2) for n in ends)
+            row += [f"{slope:.2f}" for slope in np.log(high / low) / np.log(ends[1] / ends[0])]
+        rows.append(row)
+    return header, rows
+
+
+def show_planted(folder):
+    verdicts = pd.read_csv(folder / "run/results/synthesis/verdicts.tsv", sep="\t")
+    columns = ["stratum", "verdict", "log2_fold_change", "n_case", "n_reference"]
+    print(verdicts.loc[verdicts["set_id"] == PLANTED, columns].to_string(index=False))
 
 
 def make(folder, n_donors, n_cells):
