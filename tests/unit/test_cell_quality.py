@@ -125,7 +125,6 @@ def test_scrublet_finds_cells_of_two_types_in_a_sample_of_usual_size():
     assert reason.startswith("Scrublet score above")
 
 
-
 @pytest.mark.parametrize(
     ("n_found", "n_called", "words"),
     [

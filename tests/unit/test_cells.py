@@ -460,6 +460,22 @@ def test_several_genomes(tmp_path):
     assert steps(notes)[0][:2] == ("other genomes", 2)
 
 
+def test_a_list_of_genes_of_two_species(tmp_path):
+    human = [("GRCh38_" + name, "GRCh38_" + label, kind) for name, label, kind in genes_of(3)]
+    mouse = [(f"mm10___ENSMUSG{n:011d}", f"mm10___Gene{n}", "Gene Expression") for n in (1, 2)]
+    both = np.vstack([COUNTS, [[0, 9, 0, 0], [0, 0, 8, 0]]])
+    path = archive(tmp_path, counts=both, features=human + mouse)
+    said = "counts on GRCh38, mm10: name one in source.genome"
+    assert error_of(path).endswith(said)
+    data, notes = read(path, source=TENX | {"genome": "GRCh38"})
+    check(data)
+    assert steps(notes)[0][:2] == ("other genomes", 2)
+    # One genome, and symbols before the identifiers, need no choice.
+    check(read(archive(tmp_path, features=human))[0])
+    named = [(f"{label}_{name}", label, kind) for name, label, kind in genes_of(3)]
+    check(read(archive(tmp_path, features=named))[0])
+
+
 def test_hdf5_of_other_programs(tmp_path):
     path = write_h5(tmp_path / "GSM1.h5", COUNTS)
     with h5py.File(path, "a") as h5:

@@ -75,7 +75,7 @@ def read_sample(paths, sample, source):
     if source["kind"] == "cell_counts":
         counts, used = read_table(lambda: _opened(*file), where, choose), [file]
     elif files[file] == "matrix":
-        counts, used = _read_triplet(files, file, shared, choose)
+        counts, used = _read_triplet(files, file, shared, choose, source.get("genome"))
     else:
         with _opened(*file) as stream:
             path = file[0] if not file[1] and stream.seekable() else io.BytesIO(stream.read())
@@ -167,7 +167,7 @@ def _opened(path, name):
         yield next(stream for other, stream in files if other == name)
 
 
-def _read_triplet(files, matrix, shared, choose):
+def _read_triplet(files, matrix, shared, choose, genome):
     """(Counts, the files used) of a MatrixMarket file and the two lists beside it."""
     lists = [file for file, kind in files.items() if kind == "text"]
     given = [key for key in ("features", "barcodes") if key in shared]
@@ -181,7 +181,7 @@ def _read_triplet(files, matrix, shared, choose):
         [(_, raw)] = unpack(shared[key])
         names.append(read_list(raw, str(shared[key])))
     with _opened(*matrix) as stream:
-        return read_triplet(stream, _where(*matrix), names, choose), [matrix, *lists]
+        return read_triplet(stream, _where(*matrix), names, choose, genome), [matrix, *lists]
 
 
 def _columns(settings):

@@ -23,6 +23,8 @@ HEADINGS = re.compile(
     r"(cell[ _.-]?)?barcodes?|cells?",
     re.IGNORECASE,
 )
+# An Ensembl gene with the genome before it, as in references of two species.
+PREFIXED = re.compile(rf"(\w*?[A-Za-z0-9])_+(?:{PATTERNS['Ensembl'].pattern})")
 LONGEST = 2**20  # bytes of a line above the entries
 BLOCK = 2**24  # bytes of text that are turned into numbers at a time
 
@@ -63,12 +65,13 @@ def _columns(lines, mark, where):
     return [[cell.strip() for cell in column] for column in zip(*rows, strict=True)]
 
 
-def read_triplet(stream, where, lists, choose):
+def read_triplet(stream, where, lists, choose, genome=None):
     """Counts of a MatrixMarket file (binary stream) and its two lists (`Names`).
 
     choose: function of the barcodes, that gives the positions of the wanted ones, their obs, and
-    notes. Which list is which, and whether the matrix is genes x cells or cells x genes, is
-    decided by what the lists hold and by their lengths.
+    notes; genome: whose counts to take, where the identifiers are of several and have its name
+    before them (GRCh38_ENSG...). Which list is which, and whether the matrix is genes x cells or
+    cells x genes, is decided by what the lists hold and by their lengths.
     Raises UserError where this leaves a doubt, where the lengths do not fit, and for a damaged
     matrix.
     """
@@ -84,7 +87,10 @@ def read_triplet(stream, where, lists, choose):
     wanted[positions] = np.arange(len(positions))
     genes, cells, values = _entries(stream, shape, entries, wanted, turned, where)
     counts = coo_matrix((values, (cells, genes)), shape=(len(positions), len(features.columns[0])))
-    return Counts(counts.tocsr(), obs, _features(features), where, [*notes, *more, *chosen])
+    features = _features(features)
+    genomes = _prefixes([name for name, _, _ in features])
+    counts, features, others = _of_genome(counts.tocsr(), features, genomes, genome, where)
+    return Counts(counts, obs, features, where, [*notes, *more, *others, *chosen])
 
 
 def _tell_apart(lists, where):
@@ -327,19 +333,32 @@ def read_h5(file, where, choose, genome=None):
         raise UserError(
             f"{where}: {len(ids):,} ids, {len(names):,} names and {len(types):,} types of features"
         )
-    notes = []
-    several = [name for name in dict.fromkeys(genomes) if name]
-    if len(several) > 1 or (genome and several):
-        chosen = _choose_genome(several, genome, where)
-        kept = [place for place, name in enumerate(genomes) if name in ("", chosen)]
-        left = [ids[place] for place in range(len(ids)) if genomes[place] not in ("", chosen)]
-        if left:
-            notes.append(note("other genomes", "gene", left, f"source.genome is {chosen}"))
-        counts = counts[:, kept]
-        ids, names, types = ([given[place] for place in kept] for given in (ids, names, types))
-    positions, obs, chosen = choose(barcodes)
     features = list(zip(ids, names, types, strict=True))
+    counts, features, notes = _of_genome(counts, features, genomes, genome, where)
+    positions, obs, chosen = choose(barcodes)
     return Counts(counts[positions], obs, features, where, notes + chosen)
+
+
+def _prefixes(ids):
+    """The genome before each identifier, or ''. What differs from gene to gene is a symbol."""
+    found = [match[1] if (match := PREFIXED.match(name)) else "" for name in ids]
+    return found if len(set(found) - {""}) <= len(ids) / 2 else [""] * len(ids)
+
+
+def _of_genome(counts, features, genomes, genome, where):
+    """(counts, features, notes) of one genome; genomes: of each feature, '' where not said."""
+    several = [name for name in dict.fromkeys(genomes) if name]
+    if len(several) < 2 and not (genome and several):
+        return counts, features, []
+    chosen = _choose_genome(several, genome, where)
+    kept = [place for place, name in enumerate(genomes) if name in ("", chosen)]
+    left = [
+        name
+        for (name, _, _), other in zip(features, genomes, strict=True)
+        if other not in ("", chosen)
+    ]
+    notes = [note("other genomes", "gene", left, f"source.genome is {chosen}")] if left else []
+    return counts[:, kept], [features[place] for place in kept], notes
 
 
 def _choose_genome(found, genome, where):
