@@ -297,26 +297,31 @@ def concordance(methods, genes, alpha=0.05):
     scorers do. carried_by_one_gene: 'yes' where the effect without the leading gene is less than
     half of the effect, or turns round.
     """
+    import numpy as np
     import pandas as pd
 
+    by_set, members = {}, {}
+    for row in methods.to_dict("records"):
+        by_set.setdefault(row["set_id"], {})[row["method"]] = row
+    for row in genes.to_dict("records"):
+        members.setdefault(row["set_id"], []).append(row)
     rows = []
-    for name, part in methods.groupby("set_id", sort=True):
-        part = part.set_index("method")
-        headline = part.loc["matched controls"]
-        others = part.loc[[m for m in SCORERS[1:] if m in part.index]]
-        against = (others["p"] <= alpha) & (others["direction"] != headline["direction"])
-        agree = (others["p"] <= alpha) & (others["direction"] == headline["direction"])
-        depends = against.any() or (headline["p"] <= alpha and 2 * agree.sum() < len(others))
-        own = genes[genes["set_id"] == name]
-        leading = own.loc[own["share"].abs().idxmax()]
-        effect = headline["log2_fold_change"]
-        left = leading["log2_fold_change_without"] / effect
+    for name, part in sorted(by_set.items()):
+        headline = part["matched controls"]
+        same = {m: row["direction"] == headline["direction"] for m, row in part.items()}
+        found = {m: row["p"] <= alpha for m, row in part.items()}
+        others = [m for m in SCORERS[1:] if m in part]
+        against = any(found[m] and not same[m] for m in others)
+        agree = sum(found[m] and same[m] for m in others)
+        depends = against or (headline["p"] <= alpha and 2 * agree < len(others))
+        leading = max(members[name], key=lambda row: abs(row["share"]))
+        left = np.divide(leading["log2_fold_change_without"], headline["log2_fold_change"])
         rows.append(
             (
                 name,
                 len(part),
-                int((part["direction"] == headline["direction"]).sum()),
-                int((part["p"] <= alpha).sum()),
+                sum(same.values()),
+                sum(found.values()),
                 "yes" if depends else "no",
                 leading["data_id"],
                 leading["share"],
