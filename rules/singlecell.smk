@@ -7,6 +7,8 @@ makes: results/<study>/cells/<sample>.h5ad, cells.h5ad, cell_steps.tsv;
        cell_scores.h5ad, receptor_map.tsv; contrasts/<contrast>.cell_mix.tsv
 """
 
+from neuroimmune.expression.cells import memory_of_sample
+
 
 rule filter_cells:
     input:
@@ -27,7 +29,12 @@ rule filter_cells:
         "../envs/cells.yaml"
     threads: 1
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (4000 + 2 * int(input.size_mb)),
+        mem_mb=lambda w, input, attempt: attempt
+        * memory_of_sample(
+            input.size_mb,
+            RUN["sharing"][w.study][w.sample],
+            input[0].endswith(".tar"),
+        ),
         runtime=lambda w, attempt: 60 * attempt,
     params:
         sample=lambda w: STUDIES[w.study]["cell_samples"][w.sample],

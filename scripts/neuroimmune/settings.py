@@ -108,6 +108,11 @@ def load(config, base, config_files):
             name: [f"results/{name}/cells/{s}.h5ad" for s in study["paths"]["cells"]]
             for name, study in studies.items()
         },
+        # How many samples read the same files.
+        "sharing": {
+            name: {s: list(cells.values()).count(files) for s, files in cells.items()}
+            for name, cells in ((name, study["paths"]["cells"]) for name, study in studies.items())
+        },
         "cell_step_files": {
             name: [f"results/{name}/cells/{s}.json" for s in study["paths"]["cells"]]
             for name, study in studies.items()

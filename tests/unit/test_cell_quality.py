@@ -112,6 +112,13 @@ def test_nothing_left_says_what_the_deepest_cell_has():
         run(plain(), min_counts=5000)
 
 
+def test_memory_goes_by_the_samples_own_share_of_an_archive():
+    assert cells.memory_of_sample(31, 1, archive=False) > 3100  # as measured
+    assert cells.memory_of_sample(2400, 200, archive=True) == 2500 + 60 * 12
+    # A file of eight donors is read whole by each of their jobs.
+    assert cells.memory_of_sample(400, 8, archive=False) == 2500 + 60 * 50 + 4000
+
+
 def test_scrublet_finds_cells_of_two_types_in_a_sample_of_usual_size():
     """More cells than those for which scanpy looks at all neighbours by itself (2,730)."""
     rng = np.random.default_rng(1)
