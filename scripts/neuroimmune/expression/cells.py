@@ -199,7 +199,8 @@ def call_doublets(counts, settings):
         verbose=False,
     )
     scores = data.obs["doublet_score"].to_numpy(dtype=float)
-    if "predicted_doublet" not in data.obs or data.obs["predicted_doublet"].isna().any():
+    threshold = data.uns["scrublet"].get("threshold")
+    if threshold is None:
         return scores, nothing, "none called: Scrublet found no clear threshold"
     called = data.obs["predicted_doublet"].to_numpy(dtype=bool)
     if called.mean() > MOST_DOUBLETS * expected:
@@ -208,7 +209,6 @@ def call_doublets(counts, settings):
             f"{100 * expected:.1f} % are expected"
         )
         return scores, nothing, reason
-    threshold = float(data.uns["scrublet"]["threshold"])
     return scores, called, f"Scrublet score above {threshold:.2f}"
 
 
