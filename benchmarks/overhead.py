@@ -9,6 +9,7 @@ a look that finds no script of a job at work is counted as overhead (start, plan
 """
 
 import argparse
+import contextlib
 import gzip
 import resource
 import subprocess
@@ -113,13 +114,11 @@ def scripts_of(pid):
     """Child processes that run a job's script."""
     found = []
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            try:
-                words = Path(f"/proc/{child}/cmdline").read_bytes()
-            except OSError:
-                continue
-            if b".snakemake/scripts/" in words:
-                found.append(child)
+        # Threads and processes may have ended since they were listed.
+        with contextlib.suppress(OSError):
+            for child in children.read_text().split():
+                if b".snakemake/scripts/" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(child)
     return found
 
 
