@@ -5,6 +5,7 @@ from .files import read_rows
 from .stats.power import detectable_effect
 from .synthesis import OTHER, tissue_class
 from .validation import check_rows
+from .verdict import SMALL
 
 CLAIM_COLUMNS = (
     "claim_id",
@@ -139,6 +140,9 @@ def stand(row, claim):
     """What one verdict is to a claim: the name of one of `COUNTS` without 'n_'."""
     verdict, expected = row["verdict"], claim["sets"][row["set_id"]]
     if verdict in ("higher", "lower"):
+        # Many subjects show what is too small to matter.
+        if SMALL in row["detail"]:
+            return "no_difference"
         # Where something else may be the cause, a move says little either way.
         if row["detail"] or (claim["untreated"] and not row["untreated"]):
             return "doubtful"

@@ -18,6 +18,8 @@ VERDICTS = (
 )
 # What is adjusted for is not itself explained away, and the controls are shown as they are.
 UNEXPLAINED = ("confounder", "negative_control")
+# Detail of a set that moves, but by less than the equivalence margin.
+SMALL = "smaller than the margin"
 CAUSES = {"treatment": "glucocorticoid exposure", "composition": "erythroid RNA or cell mix"}
 NUISANCES = {
     "treatment": "glucocorticoid exposure",
@@ -99,7 +101,11 @@ def judge(row, adjusted, design, settings):
     notes = ["treatment unknown"] if design["treatment_unknown"] else []
     if design["noisy_few"]:
         notes.append("the smaller group varies more")
+    margin = math.log2(settings["margin_fold"])
+    small = -margin < row["ci90_low"] and row["ci90_high"] < margin
     if _moves(row, settings):
+        if small:
+            notes.append(SMALL)
         effect = row["log2_fold_change"]
         words = f"{fold_words(effect)} relative to matched genes, q {row['q']:.2g}"
         if row["family"] not in UNEXPLAINED:
@@ -119,8 +125,7 @@ def judge(row, adjusted, design, settings):
         return "higher" if effect > 0 else "lower", "; ".join(notes), "; ".join([words, *notes])
     low, high = row["ci90_low"], row["ci90_high"]
     words = f"the 90 % interval ({fold_words(low)} to {fold_words(high)})"
-    margin = math.log2(settings["margin_fold"])
-    if -margin < low and high < margin:
+    if small:
         words += f" lies within {settings['margin_fold']:g}-fold"
         return "no difference", "; ".join(notes), "; ".join([words, *notes])
     words += (

@@ -69,6 +69,8 @@ def test_the_finding_is_never_stronger_than_the_verdicts(given, wanted):
         ("higher", "", "either", "for"),
         ("higher", "treatment unknown", "higher", "doubtful"),
         ("higher", "treatment unknown", "lower", "doubtful"),
+        ("higher", "smaller than the margin", "higher", "no_difference"),
+        ("lower", "treatment unknown; smaller than the margin", "higher", "no_difference"),
         ("explained by treatment", "", "lower", "explained"),
         ("explained by composition", "", "lower", "explained"),
         ("no difference", "", "either", "no_difference"),

@@ -227,5 +227,13 @@ def test_fold_words():
     assert [fold_words(x) for x in (1, -1, 0)] == ["2.00-fold up", "2.00-fold down", "1.00-fold up"]
 
 
+def test_a_move_within_the_margin_is_called_small():
+    row = ROW | {"gate": "", "q": 0.01, "log2_fold_change": 0.1, "ci90_low": 0.05}
+    verdict, detail, reason = judge(row | {"ci90_high": 0.15}, {}, DESIGN, SETTINGS)
+    assert (verdict, detail) == ("higher", "smaller than the margin")
+    assert reason.endswith("q 0.01; smaller than the margin")
+    assert judge(row | {"ci90_high": 0.6}, {}, DESIGN, SETTINGS)[:2] == ("higher", "")
+
+
 def test_judge_needs_no_table():
     assert judge(ROW | {"gate": "", "q": 0.2}, {}, DESIGN, SETTINGS)[0] == "inconclusive"
