@@ -6,8 +6,8 @@ makes: results/run_config.yaml
 """
 
 import os
+import shutil
 import sys
-import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -24,9 +24,9 @@ if HOSTED:
     if not BASE.exists():
         BASE.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BASE.parent) as folder:
-            hosted.hosted_repo.repo.git.archive(commit, output=f"{folder}/tree.tar")
-            with tarfile.open(f"{folder}/tree.tar") as archive:
-                archive.extractall(f"{folder}/tree", filter="data")
+            archive = f"{folder}/tree.zip"
+            hosted.hosted_repo.repo.git.archive(commit, format="zip", output=archive)
+            shutil.unpack_archive(archive, f"{folder}/tree")
             if not BASE.exists():
                 os.rename(f"{folder}/tree", BASE)
 sys.path.insert(0, str(BASE / "scripts"))

@@ -48,6 +48,9 @@ def checkout(tmp_path_factory):
     venv = copy / ".venv"
     (venv / "bin").mkdir(parents=True)
     (venv / "ready").touch()
+    if sys.prefix != sys.base_prefix:
+        for name in ("pyvenv.cfg", "lib"):
+            (venv / name).symlink_to(Path(sys.prefix) / name)
     for program in Path(sys.executable).parent.iterdir():
         if program.name != "snakemake":
             (venv / "bin" / program.name).symlink_to(program)
