@@ -35,7 +35,7 @@ rule test_contrast:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (1000 + 10 * int(input.size_mb)),
+        mem_mb=lambda w, input, attempt: attempt * (1000 + 4 * int(input.size_mb)),
         runtime=lambda w, attempt: 20 * attempt,
     params:
         contrast=lambda w: STUDIES[w.study]["record"]["contrasts"][w.contrast],
@@ -66,7 +66,7 @@ rule compare_scorers:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (1000 + 20 * int(input.size_mb)),
+        mem_mb=lambda w, input, attempt: attempt * (1000 + 6 * int(input.size_mb)),
         runtime=lambda w, attempt: 20 * attempt,
     params:
         contrast=lambda w: STUDIES[w.study]["record"]["contrasts"][w.contrast],

@@ -80,7 +80,7 @@ rule bundle_testcase:
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (1000 + 10 * int(input.size_mb)),
+        mem_mb=lambda w, input, attempt: attempt * (1000 + 4 * int(input.size_mb)),
         runtime=10,
     params:
         contrast=lambda w: STUDIES[w.study]["record"]["contrasts"][w.contrast],

@@ -161,7 +161,7 @@ rule test_coupling:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (1000 + 10 * int(input.size_mb)),
+        mem_mb=lambda w, input, attempt: attempt * (1000 + 4 * int(input.size_mb)),
         runtime=lambda w, attempt: 20 * attempt,
     params:
         contrasts=lambda w: STUDIES[w.study]["record"]["contrasts"],
