@@ -140,11 +140,9 @@ def stand(row, claim):
     """What one verdict is to a claim: the name of one of `COUNTS` without 'n_'."""
     verdict, expected = row["verdict"], claim["sets"][row["set_id"]]
     if verdict in ("higher", "lower"):
-        # Many subjects show what is too small to matter.
-        if SMALL in row["detail"]:
-            return "no_difference"
-        # Where something else may be the cause, a move says little either way.
-        if row["detail"] or (claim["untreated"] and not row["untreated"]):
+        # Where something else may be the cause, a move says little either way. One that is small
+        # counts; its size stands beside it.
+        if row["detail"] not in ("", SMALL) or (claim["untreated"] and not row["untreated"]):
             return "doubtful"
         return "for" if expected in ("either", verdict) else "against"
     return "explained" if verdict.startswith("explained") else verdict.replace(" ", "_")
