@@ -23,6 +23,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+from growth import slope
 from scipy import sparse
 from tables import put
 
@@ -102,17 +103,16 @@ def compared(found, n_cells):
     header = ["rule"]
     for n in numbers:
         header += [f"time, {n * n_cells:,} cells", "peak memory"]
-    ends = numbers[0], numbers[-1]
     header += ["slope of time", "of memory"] if len(numbers) > 1 else []
     rows = []
-    for rule in found[ends[-1]]:
+    for rule in found[numbers[-1]]:
         row = [rule]
         for n in numbers:
             seconds, peak = found[n][rule]
             row += [f"{seconds:,.0f} s", f"{peak:.2f} GB"]
         if len(numbers) > 1:
-            low, high = (np.maximum(found[n][rule], 1e-2) for n in ends)
-            row += [f"{slope:.2f}" for slope in np.log(high / low) / np.log(ends[1] / ends[0])]
+            costs = [found[n] for n in numbers]
+            row += [f"{slope(costs, numbers, rule, number):.2f}" for number in (0, 1)]
         rows.append(row)
     return header, rows
 

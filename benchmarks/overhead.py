@@ -112,14 +112,19 @@ def run(place):
 
 def scripts_of(pid):
     """Child processes that run a job's script."""
-    found = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        # Threads and processes may have ended since they were listed.
-        with contextlib.suppress(OSError):
-            for child in children.read_text().split():
-                if b".snakemake/scripts/" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    found.append(child)
-    return found
+    return [
+        child
+        for children in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in _read(children).decode().split()
+        if b".snakemake/scripts/" in _read(Path(f"/proc/{child}/cmdline"))
+    ]
+
+
+def _read(path):
+    """The bytes of a file of /proc; none where the thread or process has ended since."""
+    with contextlib.suppress(OSError):
+        return path.read_bytes()
+    return b""
 
 
 if __name__ == "__main__":

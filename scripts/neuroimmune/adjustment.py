@@ -70,8 +70,12 @@ def adjusted_effects(tables, kept, design, whiten, report, settings):
     scores = scores @ whiten.T
     base = adjust.fit_each(scores, [design.to_numpy()] * len(scores))
     parts = [_rows(base, "none", "", "", 0, base)]
-    # Most sets share no gene with a covariate, and then share the covariate.
-    covariate = cache(lambda name, left_out: _covariate(panel, name, left_out, free, settings))
+
+    @cache  # most sets share no gene with a covariate, and then share the covariate
+    def covariate(name, left_out):
+        matrix, count, words = _covariate(panel, name, left_out, free, settings)
+        return None if matrix is None else whiten @ matrix, count, words
+
     refused = {"treatment": _treatment_refused(kept, report)}
     if "cell_type" in kept and (kept["cell_type"] != WHOLE).any():
         refused["composition"] = ONE_TYPE
@@ -84,7 +88,7 @@ def adjusted_effects(tables, kept, design, whiten, report, settings):
             row: covariate(name, _left_out(panel, name, row, settings)) for row in scores.index
         }
         note = SHOWN_ONLY if name == "treatment" and report["treatment_unknown"] else ""
-        parts.append(_adjusted(name, chosen, scores, design, whiten, base, note, settings))
+        parts.append(_adjusted(name, chosen, scores, design, base, note, settings))
     table = pd.concat(parts, ignore_index=True)
     return table[list(COLUMNS)]
 
@@ -170,7 +174,7 @@ def _treatment_refused(kept, report):
     return ""
 
 
-def _adjusted(name, chosen, scores, design, whiten, base, note, settings):
+def _adjusted(name, chosen, scores, design, base, note, settings):
     import numpy as np
     import pandas as pd
 
@@ -180,7 +184,7 @@ def _adjusted(name, chosen, scores, design, whiten, base, note, settings):
     for size in sorted(set(sizes.values())):
         names = [s for s in scores.index if sizes[s] == size]
         counts, words = ([chosen[s][i] for s in names] for i in (1, 2))
-        designs = [np.hstack([fixed, whiten @ chosen[s][0], case]) for s in names] if size else []
+        designs = [np.hstack([fixed, chosen[s][0], case]) for s in names] if size else []
         free = len(case) - fixed.shape[1] - 1 - size
         if not size or free < 1:
             if size:

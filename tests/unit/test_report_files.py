@@ -43,7 +43,7 @@ def test_the_workbook_keeps_text_and_numbers(tmp_path):
 def test_a_table_longer_than_a_sheet_goes_on_in_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr(workbook, "MOST_ROWS", 2)
     table = pd.DataFrame({"a": ["x", "y", "z"], "df": [1.0, math.inf, 3.0]})
-    workbook.write_workbook(tmp_path / "a.xlsx", [("long", "", table), ("none", "", table[:0])])
+    write_workbook(tmp_path / "a.xlsx", [("long", "", table), ("none", "", table[:0])])
     book = openpyxl.load_workbook(tmp_path / "a.xlsx")
     assert book.sheetnames == ["about", "long", "long 2", "none"]
     rows = [list(book[name].iter_rows(values_only=True)) for name in book.sheetnames[1:]]
